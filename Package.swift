@@ -1,0 +1,45 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Square roots must not call libm: on Linux clang's default says that math functions set errno.
+let noMathErrno: SwiftSetting = .unsafeFlags(["-Xcc", "-fno-math-errno"])
+
+/// Users unit-test in debug builds, where unoptimised loops over arrays are 50 times slower.
+let optimized: SwiftSetting = .unsafeFlags(["-O"], .when(configuration: .debug))
+
+/// `-Xarch_x86_64` lets the same manifest build on arm64, where these modules are empty.
+func instructionSet(_ flags: String...) -> SwiftSetting {
+  .unsafeFlags(flags.flatMap { ["-Xcc", "-Xarch_x86_64", "-Xcc", $0] })
+}
+
+let package = Package(
+  name: "LowBitOptimizers",
+  platforms: [.macOS(.v13), .iOS(.v16), .tvOS(.v16), .watchOS(.v9), .visionOS(.v1)],
+  products: [
+    .library(name: "LowBitOptimizers", targets: ["LowBitOptimizers"]),
+    .library(name: "BlockQuantization", targets: ["BlockQuantization"]),
+  ],
+  targets: [
+    .target(name: "TileKernels", swiftSettings: [optimized, noMathErrno]),
+    .target(
+      name: "TileKernelsPortable", dependencies: ["TileKernels"], swiftSettings: [optimized, noMathErrno]),
+    .target(
+      name: "TileKernelsAVX2", dependencies: ["TileKernels"],
+      swiftSettings: [optimized, noMathErrno, instructionSet("-mavx2")]),
+    .target(
+      name: "BlockQuantization", dependencies: ["TileKernels", "TileKernelsPortable", "TileKernelsAVX2"],
+      swiftSettings: [optimized]),
+    .target(name: "LowBitOptimizers", dependencies: ["BlockQuantization", "TileKernels"], swiftSettings: [optimized]),
+    .executableTarget(
+      name: "lowbit-train", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized, noMathErrno]),
+    .executableTarget(name: "lowbit-bench", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized]),
+    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .testTarget(
+      name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport"],
+      resources: [.copy("Golden")]),
+    .testTarget(
+      name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport"],
+      resources: [.copy("Golden")]),
+    .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train"]),
+  ]
+)

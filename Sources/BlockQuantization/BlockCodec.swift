@@ -1,0 +1,65 @@
+package import TileKernels
+
+/// A quantizer without its names: plain numbers and pointers, so that inner loops count no references.
+///
+/// Valid as long as the codebook that it came from.
+package struct BlockCodec {
+  package let map: ByteMap
+  package let isSigned: Bool
+  package let blockSize: Int
+
+  /// The byte at which the codes of the element `index`, the first of a block, begin.
+  package func byteOffset(of index: Int) -> Int { index }
+
+  /// The scale that is stored for a block with this largest magnitude. Subnormal scales have no finite reciprocal.
+  static func scale(absmax: Float) -> Float {
+    absmax < .leastNormalMagnitude ? 0 : absmax
+  }
+
+  /// Encodes one block whose largest magnitude is known, and returns the scale to store. The values are overwritten if
+  /// some are not finite.
+  package func encode(
+    _ values: UnsafeMutablePointer<Float>, count: Int, absmax: Float, codes: UnsafeMutablePointer<UInt8>,
+    _ kernels: KernelSet
+  ) -> Float {
+    guard absmax < .infinity else {
+      saturateStage(values, count)
+      return encodeFinite(values, count: count, absmax: kernels.absmax(values, count), codes: codes, kernels)
+    }
+    return encodeFinite(values, count: count, absmax: absmax, codes: codes, kernels)
+  }
+
+  /// Encodes one block and returns the scale to store.
+  func encode(
+    _ values: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
+  ) -> Float {
+    let absmax = kernels.absmax(values, count)
+    guard absmax < .infinity else {
+      return withUnsafeTemporaryAllocation(of: Float.self, capacity: count) { copy in
+        _ = copy.initialize(from: UnsafeBufferPointer(start: values, count: count))
+        return encode(copy.baseAddress!, count: count, absmax: absmax, codes: codes, kernels)
+      }
+    }
+    return encodeFinite(values, count: count, absmax: absmax, codes: codes, kernels)
+  }
+
+  private func encodeFinite(
+    _ values: UnsafePointer<Float>, count: Int, absmax: Float, codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
+  ) -> Float {
+    let scale = Self.scale(absmax: absmax)
+    let reciprocal = scale == 0 ? 0 : 1 / scale
+    if isSigned {
+      kernels.encodeSignedBytes(values, count, reciprocal, map, codes)
+    } else {
+      kernels.encodeUnsignedBytes(values, count, reciprocal, map, codes)
+    }
+    return scale
+  }
+
+  package func decode(
+    _ codes: UnsafePointer<UInt8>, count: Int, scale: Float, into values: UnsafeMutablePointer<Float>,
+    _ kernels: KernelSet
+  ) {
+    kernels.decodeBytes(codes, count, scale, map, values)
+  }
+}

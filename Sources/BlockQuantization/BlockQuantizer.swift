@@ -1,0 +1,48 @@
+/// Quantizes values in blocks: one code per value, one float32 scale (the largest magnitude) per block.
+///
+/// A scale per small block keeps an outlier's harm inside its block ("8-bit Optimizers via Block-wise Quantization",
+/// Dettmers et al., section 2.1). Memory: `bits / 8 + 4 / blockSize` bytes a value.
+///
+/// ```swift
+/// let quantized = BlockQuantizer.dynamic8.encode(values)
+/// let restored = quantized.decode()
+/// ```
+///
+/// Special values: a block that holds only zeros or subnormals stores scale 0 and decodes to exact zeros; NaN encodes as
+/// zero, and an infinity as the greatest finite value of its sign. With an unsigned codebook, values are taken to be
+/// non-negative, and a positive one never takes the code of zero.
+public struct BlockQuantizer: Hashable, Sendable {
+  /// What the codes stand for.
+  public let codebook: Codebook
+  /// Values per scale, 64 to 4096. The last block of a tensor may be shorter.
+  public let blockSize: Int
+
+  /// 8 bits, signed, blocks of 256: 1 + 4/256 bytes a value. For gradients and first moments.
+  public static let dynamic8 = BlockQuantizer(.dynamic8)
+  /// 8 bits, non-negative, blocks of 256: 1 + 4/256 bytes a value. For second moments.
+  public static let dynamic8Unsigned = BlockQuantizer(.dynamic8Unsigned)
+
+  /// - Precondition: `blockSize` is between 64 and 4096.
+  public init(_ codebook: Codebook, blockSize: Int = 256) {
+    guard (64...4096).contains(blockSize) else { fatalError("block size \(blockSize) is not between 64 and 4096") }
+    self.codebook = codebook
+    self.blockSize = blockSize
+  }
+
+  package var codec: BlockCodec {
+    BlockCodec(map: codebook.byteTables.map, isSigned: codebook.isSigned, blockSize: blockSize)
+  }
+
+  /// Number of blocks, and so of scales, of a tensor of `count` values.
+  public func blockCount(of count: Int) -> Int { (count + blockSize - 1) / blockSize }
+
+  /// Bytes that the codes of `count` values take.
+  public func codeByteCount(of count: Int) -> Int { (count * codebook.bits + 7) / 8 }
+
+  /// Bytes that `count` values take: codes and scales.
+  public func byteCount(of count: Int) -> Int { codeByteCount(of: count) + 4 * blockCount(of: count) }
+}
+
+extension BlockQuantizer: CustomStringConvertible {
+  public var description: String { "\(codebook) in blocks of \(blockSize)" }
+}

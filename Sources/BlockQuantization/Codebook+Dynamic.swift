@@ -1,0 +1,70 @@
+// The dynamic tree map of "8-bit Optimizers via Block-wise Quantization" (Dettmers et al., section 1.3), with the table
+// that bitsandbytes publishes. Each decade holds twice as many levels as the one below it, and the levels are the
+// midpoints of equal cells from 0.1 to 1.
+
+extension Codebook {
+  /// The signed dynamic map with 256 values: 127 negative, zero, 127 positive and +1. There is no −1: the lowest value
+  /// is −0.99296874. For first moments; one byte a value.
+  public static let dynamic8 = Codebook(dynamic: .signed, name: "dynamic8")
+
+  /// The unsigned dynamic map with 256 values, from 0 and 3.25e−7 to 1. For second moments; one byte a value.
+  public static let dynamic8Unsigned = Codebook(dynamic: .unsigned, name: "dynamic8Unsigned")
+
+  private init(dynamic sign: DynamicMap.Sign, name: String) {
+    let map = DynamicMap(bits: 8, sign: sign)
+    let decades = DecadeTable(map)
+    self.name = name
+    bits = 8
+    isSigned = sign == .signed
+    values = map.values
+    let magnitudeThresholds = decades.thresholds
+    let negativeThresholds = isSigned ? magnitudeThresholds.dropLast().reversed().map { -$0 } : []
+    thresholds = negativeThresholds + magnitudeThresholds
+    byteTables = ByteTables(
+      values: values, magnitudeThresholds: magnitudeThresholds, zeroCode: isSigned ? 127 : 0, decades: decades)
+  }
+}
+
+/// How the dynamic map is generated, for any number of bits.
+struct DynamicMap {
+  enum Sign { case signed, unsigned }
+
+  let bits: Int
+  let sign: Sign
+  /// The positive levels below 1, decade by decade, each ascending.
+  let decades: [[Float]]
+
+  init(bits: Int, sign: Sign) {
+    self.bits = bits
+    self.sign = sign
+    let decadeCount = bits - 1
+    decades = (0..<decadeCount).map { decade in
+      let boundaries = Self.boundaries(cells: sign == .signed ? 1 << decade : 2 << decade)
+      let power = Float(Self.powerOfTen(decade - (decadeCount - 1)))
+      return zip(boundaries, boundaries.dropFirst()).map { power * (($0 + $1) / 2) }
+    }
+  }
+
+  /// All values in ascending order. Zero and +1 are always among them.
+  var values: [Float] {
+    let positive = Array(decades.joined())
+    let negative: [Float] = sign == .signed ? positive.reversed().map { -$0 } : []
+    return negative + [0] + positive + [1]
+  }
+
+  /// 0.1 to 1 in equal cells, rounded as the framework rounded in which the published table was made: from both ends
+  /// towards the middle, each with one rounding.
+  private static func boundaries(cells: Int) -> [Float] {
+    let first: Float = 0.1
+    let step = (1 - first) / Float(cells)
+    return (0...cells).map { index in
+      index < (cells + 1) / 2
+        ? first.addingProduct(step, Float(index)) : Float(1).addingProduct(-step, Float(cells - index))
+    }
+  }
+
+  /// 10^exponent for −7…0, the nearest Double.
+  static func powerOfTen(_ exponent: Int) -> Double {
+    [1e0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7][-exponent]
+  }
+}

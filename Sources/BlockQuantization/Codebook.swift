@@ -1,0 +1,45 @@
+/// A sorted table of representable values: what the codes of a quantizer stand for.
+///
+/// A value is first divided by its block's scale, so that it lies in −1…1 (or 0…1 for an unsigned table), and is then
+/// rounded to the nearest entry. One code takes `bits` bits; the table itself is shared and costs nothing per tensor.
+///
+/// ```swift
+/// let codebook = Codebook.dynamic8
+/// codebook.values[codebook.code(nearestTo: 0.5)]    // 0.5007813
+/// ```
+public struct Codebook: Sendable {
+  /// The table's name in reports and checkpoints: "dynamic8", "dynamic8Unsigned".
+  public let name: String
+  /// Bits per code.
+  public let bits: Int
+  /// Whether the table holds negative values.
+  public let isSigned: Bool
+  /// The representable values in ascending order; the code is the index.
+  public let values: [Float]
+  /// `thresholds[k]` separates code k from code k + 1: the midpoint of their values, but for the few units in the last
+  /// place that make an arithmetic encoder exact, and for the first one of an unsigned table, which is 0 (a positive
+  /// value never takes the code of zero).
+  public let thresholds: [Float]
+
+  package let byteTables: ByteTables
+
+  /// The code of a normalised value: the number of thresholds below it. A tie takes the lower value; NaN takes zero.
+  ///
+  /// This is the definition, written plainly; ``BlockQuantizer`` does the same many times faster.
+  public func code(nearestTo value: Float) -> Int {
+    if value.isNaN { return zeroCode }
+    return thresholds.count { value > $0 }
+  }
+
+  /// The code that stands for zero.
+  public var zeroCode: Int { isSigned ? (values.count - 1) / 2 : 0 }
+}
+
+extension Codebook: Hashable {
+  public static func == (a: Codebook, b: Codebook) -> Bool { a.name == b.name }
+  public func hash(into hasher: inout Hasher) { hasher.combine(name) }
+}
+
+extension Codebook: CustomStringConvertible {
+  public var description: String { name }
+}

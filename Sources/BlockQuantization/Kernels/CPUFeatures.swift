@@ -1,0 +1,42 @@
+#if arch(x86_64)
+import _Builtin_intrinsics.intel.cpuid
+
+/// What this CPU can run, as far as the operating system also saves the registers that it needs.
+struct CPUFeatures: Sendable {
+  private(set) var avx2 = false
+
+  static let current = CPUFeatures()
+
+  private init() {
+    let features = Self.leaf(1)
+    let extendedFeatures = Self.leaf(7)
+    let osUsesExtendedSave = features.c.bit(27)
+    avx2 = osUsesExtendedSave && Self.osSaves(component: 2) && features.c.bit(28) && extendedFeatures.b.bit(5)
+  }
+
+  /// Whether the save area that the operating system has enabled reaches to the end of a register component. (The
+  /// direct question, `xgetbv`, has no spelling in Swift.)
+  private static func osSaves(component: UInt32) -> Bool {
+    let enabled = leaf(13)
+    let component = leaf(13, component)
+    return component.a > 0 && enabled.b >= component.b + component.a
+  }
+
+  private struct Registers {
+    var a: UInt32 = 0
+    var b: UInt32 = 0
+    var c: UInt32 = 0
+    var d: UInt32 = 0
+  }
+
+  private static func leaf(_ number: UInt32, _ subleaf: UInt32 = 0) -> Registers {
+    var registers = Registers()
+    let known = __get_cpuid_count(number, subleaf, &registers.a, &registers.b, &registers.c, &registers.d)
+    return known == 1 ? registers : Registers()
+  }
+}
+
+extension UInt32 {
+  fileprivate func bit(_ index: UInt32) -> Bool { self >> index & 1 == 1 }
+}
+#endif

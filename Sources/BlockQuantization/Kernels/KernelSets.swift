@@ -1,0 +1,55 @@
+import Foundation
+package import TileKernels
+import TileKernelsAVX2
+import TileKernelsPortable
+
+extension KernelSet {
+  static let portable = KernelSet(
+    name: "portable", absmax: portableAbsmax, adam: portableAdam,
+    momentum: portableMomentum, decodeBytes: portableDecodeBytes, encodeSignedBytes: portableEncodeSignedBytes,
+    encodeUnsignedBytes: portableEncodeUnsignedBytes)
+
+  #if arch(x86_64)
+  static let avx2 = KernelSet(
+    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum,
+    decodeBytes: avx2DecodeBytes, encodeSignedBytes: avx2EncodeSignedBytes,
+    encodeUnsignedBytes: avx2EncodeUnsignedBytes)
+  #endif
+
+  /// The sets that this machine can run, the fastest last.
+  package static let available: [KernelSet] = {
+    var sets = [portable]
+    #if arch(x86_64)
+    if CPUFeatures.current.avx2 { sets.append(avx2) }
+    #endif
+    return sets
+  }()
+
+  /// The set in use: the fastest, or the one that the environment variable `LOWBIT_KERNELS` names.
+  package static let current: KernelSet = {
+    let requested = ProcessInfo.processInfo.environment["LOWBIT_KERNELS"]
+    do {
+      return try choose(requested, from: available)
+    } catch {
+      fatalError("\(error)")
+    }
+  }()
+
+  static func choose(_ requested: String?, from sets: [KernelSet]) throws(KernelSetUnavailable) -> KernelSet {
+    guard let requested, !requested.isEmpty else { return sets[sets.count - 1] }
+    guard let set = sets.first(where: { $0.name == requested }) else {
+      throw KernelSetUnavailable(requested: requested, available: sets.map(\.name))
+    }
+    return set
+  }
+}
+
+/// `LOWBIT_KERNELS` names a kernel set that is unknown or that this CPU cannot run.
+struct KernelSetUnavailable: Error, CustomStringConvertible {
+  var requested: String
+  var available: [String]
+
+  var description: String {
+    "LOWBIT_KERNELS=\(requested): this machine can run \(available.joined(separator: ", "))"
+  }
+}

@@ -1,0 +1,36 @@
+/// One table of stage functions per instruction set. Every set gives the same bits; they differ in speed alone.
+///
+/// A class, because copying a table of closures in the step's inner loop would count references for each of them.
+public final class KernelSet: Sendable {
+  public typealias Values = UnsafePointer<Float>
+  public typealias MutableValues = UnsafeMutablePointer<Float>
+  public typealias Codes = UnsafePointer<UInt8>
+  public typealias MutableCodes = UnsafeMutablePointer<UInt8>
+
+  public let name: String
+  public let absmax: @Sendable (Values, Int) -> Float
+  public let adam:
+    @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
+  public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
+  public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
+  public let encodeSignedBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+  public let encodeUnsignedBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+
+  public init(
+    name: String,
+    absmax: @escaping @Sendable (Values, Int) -> Float,
+    adam: @escaping @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima,
+    momentum: @escaping @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float,
+    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
+    encodeSignedBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
+    encodeUnsignedBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+  ) {
+    self.name = name
+    self.absmax = absmax
+    self.adam = adam
+    self.momentum = momentum
+    self.decodeBytes = decodeBytes
+    self.encodeSignedBytes = encodeSignedBytes
+    self.encodeUnsignedBytes = encodeUnsignedBytes
+  }
+}

@@ -1,0 +1,44 @@
+// One-line wrappers: the stages compiled with this module's instruction set. Raw pointers only, so that no generic copy
+// of a standard-library function is made here that the linker might choose for the whole program.
+import TileKernels
+
+@inline(never)
+package func portableAbsmax(_ values: UnsafePointer<Float>, _ count: Int) -> Float { absmaxStage(values, count) }
+
+@inline(never)
+package func portableAdam(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+  _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>,
+  _ count: Int, _ constants: AdamConstants
+) -> MomentMaxima {
+  adamStage(parameters, gradients, firstMoments, secondMoments, count, constants)
+}
+
+@inline(never)
+package func portableMomentum(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+  _ buffers: UnsafeMutablePointer<Float>, _ count: Int, _ constants: MomentumConstants
+) -> Float {
+  momentumStage(parameters, gradients, buffers, count, constants)
+}
+
+@inline(never)
+package func portableDecodeBytes(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: ByteMap, _ values: UnsafeMutablePointer<Float>
+) {
+  decodeBytesStage(codes, count, scale, map, values)
+}
+
+@inline(never)
+package func portableEncodeSignedBytes(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeSignedBytesStage(values, count, reciprocal, map, codes)
+}
+
+@inline(never)
+package func portableEncodeUnsignedBytes(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeUnsignedBytesStage(values, count, reciprocal, map, codes)
+}
