@@ -1,0 +1,46 @@
+import TileKernels
+
+/// One tensor's part in a step: plain pointers and numbers, so that the inner loop counts no references.
+struct TensorTask {
+  let parameters: UnsafeMutablePointer<Float>
+  let gradients: UnsafePointer<Float>
+  let count: Int
+  let blockSize: Int
+  let first: MomentMemory
+  let second: MomentMemory
+  let constants: StepConstants
+  /// Blocks of the tasks before this one, in the order of the call.
+  let firstBlock: Int
+  /// Blocks left untouched. Written under the engine's lock.
+  var skippedBlockCount = 0
+
+  var blockCount: Int { (count + blockSize - 1) / blockSize }
+
+  /// Updates one block: decode, rule, encode. Returns false if it was skipped.
+  @inline(__always)
+  func update(block: Int, _ scratch: BlockScratch, _ kernels: KernelSet) -> Bool {
+    let start = block &* blockSize
+    let count = min(blockSize, self.count &- start)
+    let parameters = parameters + start
+    let gradients = gradients + start
+    guard kernels.absmax(gradients, count) < .infinity else { return false }
+    let m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
+    switch constants {
+    case .adam(let constants):
+      let v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
+      let maxima = kernels.adam(parameters, gradients, m, v, count, constants)
+      first.store(m, ofBlock: block, at: start, count: count, absmax: maxima.first, kernels)
+      second.store(v, ofBlock: block, at: start, count: count, absmax: maxima.second, kernels)
+    case .momentum(let constants):
+      let absmax = kernels.momentum(parameters, gradients, m, count, constants)
+      first.store(m, ofBlock: block, at: start, count: count, absmax: absmax, kernels)
+    }
+    return true
+  }
+}
+
+/// A thread's memory for the decoded moments of one block.
+struct BlockScratch {
+  let first: UnsafeMutablePointer<Float>
+  let second: UnsafeMutablePointer<Float>
+}

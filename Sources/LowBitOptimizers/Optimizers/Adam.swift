@@ -1,0 +1,70 @@
+import BlockQuantization
+
+/// What all Adam optimizers share: hyperparameters, initializer and rule. Use ``Adam32``, ``Adam8bit`` and so on.
+///
+/// The rule, with the fresh moments that are quantized only afterwards ("Adam", Kingma and Ba, algorithm 1):
+///
+///     g ← g + λ·p
+///     m ← β1·m + (1 − β1)·g
+///     v ← β2·v + (1 − β2)·g²
+///     p ← p − lr / (1 − β1^t) · m / (√v / √(1 − β2^t) + ε)
+///
+/// t counts the updates of that parameter, from 1. Weight decay λ is added to the gradient, as in PyTorch's Adam; for
+/// decoupled decay use ``AdamW32`` or ``AdamW8bit``.
+public class AdamOptimizer: LowBitOptimizer {
+  /// The state's formats for the optimizer's precision.
+  class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2) }
+  class var decay: AdamRule.Decay { .coupled }
+
+  /// - Parameters:
+  ///   - learningRate: can be changed between steps.
+  ///   - beta1: decay of the first moment, 0 up to but not including 1.
+  ///   - beta2: decay of the second moment, 0 up to but not including 1.
+  ///   - epsilon: added to the corrected root of the second moment.
+  ///   - weightDecay: λ.
+  ///   - biasCorrection: false leaves out the divisions by 1 − β^t, as MLX does by default.
+  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own (256). In a 32-bit optimizer it only says
+  ///     how many elements a gradient that is not finite takes with it.
+  public init(
+    learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    weightDecay: Float = 0, biasCorrection: Bool = true, blockSize: Int? = nil
+  ) {
+    checkHyperparameter("beta1", beta1, in: 0...Float(1).nextDown)
+    checkHyperparameter("beta2", beta2, in: 0...Float(1).nextDown)
+    checkHyperparameter("epsilon", epsilon, in: 0 ... .greatestFiniteMagnitude)
+    checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
+    let rule = AdamRule(
+      beta1: Double(decimal: beta1), beta2: Double(decimal: beta2), epsilon: Double(decimal: epsilon),
+      weightDecay: Double(decimal: weightDecay), decay: Self.decay, biasCorrection: biasCorrection)
+    super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+  }
+
+  /// For tests that must repeat a peer's exact constants.
+  init(learningRate: Float, rule: AdamRule, blockSize: Int? = nil) {
+    super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+  }
+}
+
+/// Adam with float32 state: 8 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Adam32: AdamOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2, blockSize: blockSize) }
+}
+
+/// Adam with 8-bit state: 2 + 8/256 bytes a parameter.
+///
+/// Both moments are stored block-wise with dynamic maps ("8-bit Optimizers via Block-wise Quantization", Dettmers et
+/// al.). A second moment that is not zero never decodes to zero, so no element takes a runaway step because a neighbour
+/// is large.
+///
+/// ```swift
+/// let optimizer = Adam8bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Adam8bit: AdamOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
+}

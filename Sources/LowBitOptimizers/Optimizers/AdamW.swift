@@ -1,0 +1,43 @@
+/// What all AdamW optimizers share. Use ``AdamW32``, ``AdamW8bit`` and so on.
+///
+/// Adam's rule, but weight decay shrinks the parameter instead of changing the gradient ("Decoupled Weight Decay
+/// Regularization", Loshchilov and Hutter, algorithm 2), before the step as in PyTorch:
+///
+///     p ← p · (1 − lr·λ)
+public class AdamWOptimizer: AdamOptimizer {
+  override class var decay: AdamRule.Decay { .decoupled }
+
+  /// - Parameters: those of ``AdamOptimizer``; `weightDecay` is 0.01 by default.
+  public override init(
+    learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    weightDecay: Float = 0.01, biasCorrection: Bool = true, blockSize: Int? = nil
+  ) {
+    super.init(
+      learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
+      biasCorrection: biasCorrection, blockSize: blockSize)
+  }
+
+  override init(learningRate: Float, rule: AdamRule, blockSize: Int? = nil) {
+    super.init(learningRate: learningRate, rule: rule, blockSize: blockSize)
+  }
+}
+
+/// AdamW with float32 state: 8 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = AdamW32(learningRate: 1e-3, weightDecay: 0.01)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class AdamW32: AdamWOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2, blockSize: blockSize) }
+}
+
+/// AdamW with 8-bit state, stored as in ``Adam8bit``: 2 + 8/256 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = AdamW8bit(learningRate: 1e-3, weightDecay: 0.01)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class AdamW8bit: AdamWOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
+}

@@ -1,0 +1,150 @@
+import BlockQuantization
+import TileKernels
+
+/// Any optimizer of this package, so that the precision can be chosen at run time.
+///
+/// Moves parameters along gradients and keeps the moments that this takes under each parameter's key. Use one of the
+/// concrete classes: ``Adam32``, ``Adam8bit``, ``AdamW32``, ``AdamW8bit``, ``Momentum32``, ``Momentum8bit``.
+///
+/// ```swift
+/// let optimizer: LowBitOptimizer = useLowBits ? Adam8bit(learningRate: 1e-3) : Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+///
+/// A step runs over all cores and allocates nothing after a parameter's first. Its result has the same bits for any
+/// number of threads and on every CPU. An optimizer is used from one thread at a time.
+public class LowBitOptimizer {
+  /// Read at every update, so a schedule sets it between steps.
+  public var learningRate: Float {
+    didSet { checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude) }
+  }
+
+  /// Which parameters keep 32-bit state.
+  public var sizeRule = SizeRule()
+
+  /// Threads that a step may use: all cores at first. The result does not depend on it.
+  public var threadCount: Int {
+    get { engine.threadCount }
+    set {
+      guard newValue > 0 else { fatalError("threadCount \(newValue) is not positive") }
+      engine.threadCount = newValue
+    }
+  }
+
+  let rule: any UpdateRule
+  let formats: StateFormats
+  private let engine: StepEngine
+  private(set) var states: [ParameterKey: ParameterState] = [:]
+  /// The states of the call in progress, one a task.
+  private var statesInCall: [ParameterState] = []
+  private var callCount = 0
+
+  init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
+    checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
+    self.learningRate = learningRate
+    self.rule = rule
+    self.formats = formats
+    engine = StepEngine(blockSize: formats.blockSize)
+  }
+
+  // MARK: - Updating
+
+  /// Moves many tensors in one call: one parallel loop over all their blocks.
+  ///
+  /// - Precondition: no key occurs twice, and sizes agree with the gradients and with earlier calls.
+  @discardableResult
+  public final func update(_ tensors: [TensorUpdate]) -> UpdateSummary { updateEach(of: tensors) }
+
+  final func updateEach(of tensors: some Collection<TensorUpdate>) -> UpdateSummary {
+    callCount += 1
+    engine.removeAllTasks()
+    statesInCall.removeAll(keepingCapacity: true)
+    var constants: (step: Int, value: StepConstants)?
+    for tensor in tensors {
+      let state = state(for: tensor)
+      if state.lastCall == callCount { fatalError("\(tensor.key) occurs twice in one update") }
+      state.lastCall = callCount
+      if tensor.parameter.isEmpty {
+        state.step += 1
+        continue
+      }
+      if constants?.step != state.step + 1 {
+        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: Double(learningRate)))
+      }
+      statesInCall.append(state)
+      engine.addTask(tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value)
+    }
+    engine.run()
+    return finishCall()
+  }
+
+  /// A tensor of which nothing moved has not made a step.
+  private func finishCall() -> UpdateSummary {
+    var summary = UpdateSummary()
+    for (index, state) in statesInCall.enumerated() {
+      let (skipped, all) = engine.outcome(ofTask: index)
+      if skipped < all { state.step += 1 }
+      summary.blockCount += all
+      summary.skippedBlockCount += skipped
+    }
+    return summary
+  }
+
+  private func state(for tensor: TensorUpdate) -> ParameterState {
+    tensor.checkSizes()
+    let count = tensor.parameter.count
+    if let state = states[tensor.key] {
+      guard state.count == count else {
+        fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
+      }
+      return state
+    }
+    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: tensor.key, count: count)
+    let state = ParameterState(
+      key: tensor.key, count: count, formats: reason == .largeEnough ? formats : formats.in32Bit, reason: reason)
+    states[tensor.key] = state
+    return state
+  }
+
+  // MARK: - Looking inside
+
+  /// Bytes that the state of all parameters takes: codes, scales and 32-bit moments.
+  public final var stateByteCount: Int { states.values.reduce(0) { $0 + $1.byteCount } }
+
+  /// Updates that a parameter has had; 0 before the first.
+  public final func stepCount(of key: ParameterKey) -> Int { states[key]?.step ?? 0 }
+
+  /// A parameter's moments as the next step will read them; nil before its first update.
+  public final func moments(of key: ParameterKey) -> Moments? {
+    states[key].map { Moments(first: $0.first.decoded(), second: $0.second?.decoded()) }
+  }
+
+  /// A parameter's codes and scales; nil before its first update, and for moments that are kept in 32 bits.
+  public final func quantizedMoments(of key: ParameterKey) -> QuantizedMoments? {
+    states[key].map { QuantizedMoments(first: $0.first.quantized(), second: $0.second?.quantized()) }
+  }
+
+  /// Forgets all state, as if no update had happened.
+  public final func reset() { states.removeAll() }
+}
+
+/// The moments of one parameter in float32.
+public struct Moments: Hashable, Sendable {
+  /// Adam's mean of gradients, or Momentum's buffer.
+  public var first: [Float]
+  /// Adam's mean of squared gradients; nil for Momentum.
+  public var second: [Float]?
+}
+
+/// The moments of one parameter as they are stored; nil where a moment is in float32.
+public struct QuantizedMoments: Equatable, Sendable {
+  public var first: QuantizedTensor?
+  public var second: QuantizedTensor?
+}
+
+/// Stops on a hyperparameter that no training can mean.
+func checkHyperparameter(_ name: String, _ value: Float, in range: ClosedRange<Float>) {
+  guard range.contains(value) else {
+    fatalError("\(name) \(value) is not between \(range.lowerBound) and \(range.upperBound)")
+  }
+}

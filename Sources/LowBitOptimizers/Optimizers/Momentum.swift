@@ -1,0 +1,55 @@
+/// What all Momentum optimizers share. Use ``Momentum32``, ``Momentum8bit`` and so on.
+///
+/// The rule is that of PyTorch's SGD, with the fresh buffer that is quantized only afterwards:
+///
+///     g ← g + λ·p
+///     b ← μ·b + (1 − dampening)·g        (b ← g at a parameter's first update)
+///     p ← p − lr·b                       (p ← p − lr·(g + μ·b) with Nesterov)
+public class MomentumOptimizer: LowBitOptimizer {
+  /// The state's formats for the optimizer's precision.
+  class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 1) }
+
+  /// - Parameters:
+  ///   - learningRate: can be changed between steps.
+  ///   - momentum: μ, 0 up to but not including 1.
+  ///   - dampening: share of each later gradient that does not enter the buffer, 0 to 1.
+  ///   - nesterov: whether to step along g + μ·b.
+  ///   - weightDecay: λ.
+  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own (256). In a 32-bit optimizer it only says
+  ///     how many elements a gradient that is not finite takes with it.
+  public init(
+    learningRate: Float = 1e-2, momentum: Float = 0.9, dampening: Float = 0, nesterov: Bool = false,
+    weightDecay: Float = 0, blockSize: Int? = nil
+  ) {
+    checkHyperparameter("momentum", momentum, in: 0...Float(1).nextDown)
+    checkHyperparameter("dampening", dampening, in: 0...1)
+    checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
+    let rule = MomentumRule(
+      momentum: Double(decimal: momentum), dampening: Double(decimal: dampening), nesterov: nesterov,
+      weightDecay: Double(decimal: weightDecay))
+    super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+  }
+}
+
+/// Momentum with float32 state: 4 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = Momentum32(learningRate: 0.1, momentum: 0.9)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Momentum32: MomentumOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 1, blockSize: blockSize) }
+}
+
+/// Momentum with 8-bit state: 1 + 4/256 bytes a parameter.
+///
+/// The buffer is stored block-wise with the signed dynamic map ("8-bit Optimizers via Block-wise Quantization",
+/// Dettmers et al.).
+///
+/// ```swift
+/// let optimizer = Momentum8bit(learningRate: 0.1, momentum: 0.9)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Momentum8bit: MomentumOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 1, blockSize: blockSize) }
+}

@@ -1,0 +1,70 @@
+/// What an optimizer's state takes, parameter by parameter, and why each has its format.
+///
+/// ```swift
+/// print(optimizer.report())
+/// ```
+public struct StateReport: Hashable, Sendable {
+  /// One parameter's line.
+  public struct Entry: Hashable, Sendable {
+    public let key: ParameterKey
+    /// Elements of the parameter.
+    public let count: Int
+    /// How each moment is stored.
+    public let formats: [String]
+    /// Why.
+    public let reason: FormatReason
+    /// Bytes of all moments, codes and scales.
+    public let byteCount: Int
+  }
+
+  /// Sorted by key.
+  public let entries: [Entry]
+  /// Keys that the size rule names but that had no update yet: misspelt, perhaps.
+  public let unmatchedKeys: [ParameterKey]
+
+  /// Elements of all parameters.
+  public var count: Int { entries.reduce(0) { $0 + $1.count } }
+  /// Bytes of all state.
+  public var byteCount: Int { entries.reduce(0) { $0 + $1.byteCount } }
+  /// What the same moments would take in float32.
+  public var float32ByteCount: Int { entries.reduce(0) { $0 + 4 * $1.count * $1.formats.count } }
+}
+
+extension LowBitOptimizer {
+  /// The size and format of every parameter's state.
+  public final func report() -> StateReport {
+    StateReport(
+      entries: states.values.sorted { $0.key < $1.key }.map { state in
+        StateReport.Entry(
+          key: state.key, count: state.count,
+          formats: [state.first.format, state.second?.format].compactMap { $0?.description },
+          reason: state.reason, byteCount: state.byteCount)
+      },
+      unmatchedKeys: sizeRule.minimumCounts.keys.filter { states[$0] == nil }.sorted())
+  }
+}
+
+extension StateReport: CustomStringConvertible {
+  public var description: String {
+    let width = entries.reduce(9) { max($0, $1.key.name.count) }
+    var lines = ["parameter".padded(to: width) + "    elements       bytes  state"]
+    for entry in entries {
+      let formats = Set(entry.formats).count == 1 ? [entry.formats[0]] : entry.formats
+      lines.append(
+        entry.key.name.padded(to: width) + "\(entry.count)".leftPadded(to: 12) + "\(entry.byteCount)".leftPadded(to: 12)
+          + "  \(formats.joined(separator: ", ")) (\(entry.reason))")
+    }
+    lines.append(
+      "total".padded(to: width) + "\(count)".leftPadded(to: 12) + "\(byteCount)".leftPadded(to: 12)
+        + "  float32 would take \(float32ByteCount)")
+    for key in unmatchedKeys {
+      lines.append("the size rule names \(key), which has had no update")
+    }
+    return lines.joined(separator: "\n")
+  }
+}
+
+extension String {
+  fileprivate func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
+  fileprivate func leftPadded(to width: Int) -> String { String(repeating: " ", count: max(0, width - count)) + self }
+}

@@ -1,0 +1,77 @@
+import BlockQuantization
+import TileKernels
+
+/// The memory of one moment of one parameter, owned by the parameter's state.
+final class MomentStorage {
+  let format: MomentFormat
+  let count: Int
+  private let floats: UnsafeMutableBufferPointer<Float>
+  private let tensor: QuantizedTensor?
+
+  init(format: MomentFormat, count: Int) {
+    self.format = format
+    self.count = count
+    switch format {
+    case .float32:
+      tensor = nil
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: max(4 * count, 1), alignment: 64)
+      floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
+      floats.initialize(repeating: 0)
+    case .blocks(let quantizer):
+      tensor = QuantizedTensor(zeros: count, quantizer: quantizer)
+      floats = UnsafeMutableBufferPointer(start: nil, count: 0)
+    }
+  }
+
+  deinit { UnsafeMutableRawPointer(floats.baseAddress)?.deallocate() }
+
+  var byteCount: Int { tensor?.byteCount ?? 4 * count }
+
+  /// What the next step reads.
+  func decoded() -> [Float] { tensor?.decode() ?? Array(floats) }
+
+  /// A copy of the codes and scales; nil for 32-bit state.
+  func quantized() -> QuantizedTensor? { tensor?.copy() }
+
+  /// The view that the step works on. Valid as long as this object.
+  var memory: MomentMemory {
+    switch format {
+    case .float32: .float32(floats.baseAddress!)
+    case .blocks(let quantizer):
+      .blocks(quantizer.codec, tensor!.storage.codes.baseAddress!, tensor!.storage.scales.baseAddress!)
+    }
+  }
+}
+
+/// A moment as the step's inner loop sees it: pointers and numbers only.
+enum MomentMemory {
+  case none
+  case float32(UnsafeMutablePointer<Float>)
+  case blocks(BlockCodec, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<Float>)
+
+  /// The block's values: in place where they are floats, else decoded into `scratch`.
+  @inline(__always)
+  func values(
+    ofBlock block: Int, at start: Int, count: Int, scratch: UnsafeMutablePointer<Float>, _ kernels: KernelSet
+  ) -> UnsafeMutablePointer<Float> {
+    switch self {
+    case .none: return scratch
+    case .float32(let floats): return floats + start
+    case .blocks(let codec, let codes, let scales):
+      codec.decode(codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch, kernels)
+      return scratch
+    }
+  }
+
+  /// Stores the block's new values, whose largest magnitude is known.
+  @inline(__always)
+  func store(
+    _ values: UnsafeMutablePointer<Float>, ofBlock block: Int, at start: Int, count: Int, absmax: Float,
+    _ kernels: KernelSet
+  ) {
+    if case .blocks(let codec, let codes, let scales) = self {
+      scales[block] = codec.encode(
+        values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
+    }
+  }
+}

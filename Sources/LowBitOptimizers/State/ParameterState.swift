@@ -1,0 +1,24 @@
+/// All that an optimizer remembers of one parameter.
+final class ParameterState {
+  let key: ParameterKey
+  let count: Int
+  let reason: FormatReason
+  let formats: StateFormats
+  let first: MomentStorage
+  let second: MomentStorage?
+  /// Updates so far, of this parameter alone.
+  var step = 0
+  /// The optimizer's call that last touched this state, to find a key that is named twice in a batch.
+  var lastCall = 0
+
+  init(key: ParameterKey, count: Int, formats: StateFormats, reason: FormatReason) {
+    self.key = key
+    self.count = count
+    self.reason = reason
+    self.formats = formats
+    first = MomentStorage(format: formats.first, count: count)
+    second = formats.second.map { MomentStorage(format: $0, count: count) }
+  }
+
+  var byteCount: Int { first.byteCount + (second?.byteCount ?? 0) }
+}
