@@ -30,7 +30,9 @@ struct StateFormats: Hashable, Sendable {
   }
 
   static func float32(moments: Int, blockSize: Int? = nil) -> StateFormats {
-    StateFormats(
+    // Through a quantizer, which checks the size.
+    let blockSize = blockSize.map { BlockQuantizer(.dynamic8, blockSize: $0).blockSize }
+    return StateFormats(
       first: .float32, second: moments == 2 ? .float32 : nil, blockSize: blockSize ?? BlockQuantizer.dynamic8.blockSize)
   }
 

@@ -1,0 +1,62 @@
+import LowBitOptimizers
+import Testing
+
+/// Mistakes of the calling program stop it, with a message that names the key and both numbers.
+struct ProgrammerErrorTests {
+  private func stderr(_ result: ExitTest.Result?) -> String {
+    String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+  }
+
+  @Test func gradientOfAnotherSize() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1, 2, 3]
+      Adam8bit().update("layer1.weight", &parameter, along: [1, 2])
+    }
+    #expect(stderr(result).contains("layer1.weight: the parameter has 3 elements, its gradient 2"))
+  }
+
+  @Test func shapeOfAnotherSize() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1, 2, 3]
+      Momentum8bit().update("w", &parameter, along: [1, 2, 3], shape: [2, 2])
+    }
+    #expect(stderr(result).contains("w: the parameter has 3 elements, its shape [2, 2] has 4"))
+  }
+
+  @Test func parameterThatChangesItsSize() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let optimizer = AdamW8bit()
+      var parameter: [Float] = [1, 2, 3]
+      optimizer.update("w", &parameter, along: [1, 2, 3])
+      parameter.append(4)
+      optimizer.update("w", &parameter, along: [1, 2, 3, 4])
+    }
+    #expect(stderr(result).contains("w: the parameter has 4 elements, its state 3"))
+  }
+
+  @Test func keyNamedTwice() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1]
+      parameter.withUnsafeMutableBufferPointer { p in
+        let update = TensorUpdate("w", p, along: UnsafeBufferPointer(p))
+        Adam32().update([update, update])
+      }
+    }
+    #expect(stderr(result).contains("w occurs twice in one update"))
+  }
+
+  @Test func hyperparametersOutOfRange() async {
+    await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: .nan) }
+    await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: -1) }
+    await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: .infinity) }
+    await #expect(processExitsWith: .failure) { _ = AdamW32(beta1: 1) }
+    await #expect(processExitsWith: .failure) { _ = Adam32(epsilon: -1e-8) }
+    await #expect(processExitsWith: .failure) { _ = Momentum8bit(momentum: 1) }
+    await #expect(processExitsWith: .failure) { _ = Adam8bit(blockSize: 63) }
+    await #expect(processExitsWith: .failure) { _ = Adam32(blockSize: 8192) }
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = Adam32(beta2: 1.5)
+    }
+    #expect(stderr(result).contains("beta2 1.5 is not between 0.0 and"))
+  }
+}
