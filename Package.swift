@@ -32,14 +32,14 @@ let package = Package(
     .target(name: "LowBitOptimizers", dependencies: ["BlockQuantization", "TileKernels"], swiftSettings: [optimized]),
     .executableTarget(
       name: "lowbit-train", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized, noMathErrno]),
-    .executableTarget(name: "lowbit-bench", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized]),
-    .target(name: "TestSupport", path: "Tests/TestSupport"),
+    .executableTarget(name: "lowbit-bench", dependencies: ["LowBitOptimizers", "TileKernels"], swiftSettings: [optimized]),
+    .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [optimized]),
     .testTarget(
       name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport"],
-      resources: [.copy("Golden")]),
+      resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(
       name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport"],
-      resources: [.copy("Golden")]),
+      resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train"]),
   ]
 )

@@ -48,12 +48,15 @@ package struct BlockCodec {
   ) -> Float {
     let scale = Self.scale(absmax: absmax)
     let reciprocal = scale == 0 ? 0 : 1 / scale
-    if isSigned {
-      kernels.encodeSignedBytes(values, count, reciprocal, map, codes)
-    } else {
-      kernels.encodeUnsignedBytes(values, count, reciprocal, map, codes)
-    }
+    kernels.encodeBytes(values, count, reciprocal, map, codes)
+    // Only with a scale above 1 can a positive value vanish when it is divided by the scale.
+    if !isSigned && reciprocal < 1 { keepPositive(values, count: count, codes: codes) }
     return scale
+  }
+
+  /// Gives the smallest positive code to positive values that took the code of zero.
+  private func keepPositive(_ values: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>) {
+    for i in 0..<count where values[i] > 0 && codes[i] == 0 { codes[i] = 1 }
   }
 
   package func decode(

@@ -12,16 +12,16 @@ extension Codebook {
 
   private init(dynamic sign: DynamicMap.Sign, name: String) {
     let map = DynamicMap(bits: 8, sign: sign)
-    let decades = DecadeTable(map)
+    let encoder = DecadeEncoder(map)
     self.name = name
     bits = 8
     isSigned = sign == .signed
     values = map.values
-    let magnitudeThresholds = decades.thresholds
-    let negativeThresholds = isSigned ? magnitudeThresholds.dropLast().reversed().map { -$0 } : []
-    thresholds = negativeThresholds + magnitudeThresholds
+    // Below zero there is no +1, and so no threshold to it.
+    let negative: [Float] = isSigned ? encoder.thresholds.dropLast().reversed().map { -$0 } : []
+    thresholds = negative + encoder.thresholds
     byteTables = ByteTables(
-      values: values, magnitudeThresholds: magnitudeThresholds, zeroCode: isSigned ? 127 : 0, decades: decades)
+      values: values, thresholds: thresholds, nanCode: isSigned ? 127 : 0, decades: encoder.tables)
   }
 }
 

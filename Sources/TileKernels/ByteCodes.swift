@@ -2,29 +2,50 @@
 public struct ByteMap {
   /// The 256 values, in code order.
   public var values: UnsafePointer<Float>
-  /// By the upper half of a magnitude's bits, less `firstBucket`: the number of thresholds below the bucket in the upper
-  /// half, and 0xffff less the lower half of the one threshold inside it in the lower half. Adding a magnitude's lower
-  /// half carries into the count exactly when the magnitude is above that threshold.
+  /// 65,536 entries by the upper half of a value's order key (see `orderKey`), from −32,768. The upper half of an entry
+  /// is the number of thresholds below the bucket, the lower half 0xffff less the lower half of the one threshold inside
+  /// it. Adding a key's lower half carries into the count exactly when the key is above that threshold.
   public var buckets: UnsafePointer<UInt32>
-  public var firstBucket: UInt32
-  /// The bucket for all that is out of range (too small for the first threshold, NaN): no threshold below.
-  public var outside: UInt32
-  /// The code of zero: 127 in a signed map, 0 in an unsigned one.
-  public var zeroCode: Int32
-  /// The arithmetic encoder: eight floats each of first thresholds, slopes and offsets (see `DecadeTable`).
-  public var decades: UnsafePointer<Float>
-  public var topThreshold: Float
+  /// The arithmetic encoder of a dynamic map; nil for other maps.
+  public var decades: UnsafePointer<DecadeTables>?
 
   public init(
-    values: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, firstBucket: UInt32, outside: UInt32,
-    zeroCode: Int32, decades: UnsafePointer<Float>, topThreshold: Float
+    values: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, decades: UnsafePointer<DecadeTables>?
   ) {
     self.values = values
     self.buckets = buckets
-    self.firstBucket = firstBucket
-    self.outside = outside
-    self.zeroCode = zeroCode
     self.decades = decades
+  }
+}
+
+/// The arithmetic encoder of a dynamic map, for vectors that can permute eight floats.
+///
+/// Region 0 is zero and region d + 1 is decade d. A magnitude's octave pair (its exponent, halved) names the lower of the
+/// two regions that it can be in; `ends` decides. In a region, level = base + min(⌊magnitude · slope + offset⌋, last).
+public struct DecadeTables {
+  /// For octave pairs 48…63, at byte 0…15, and once more at 16…31.
+  public var regions: SIMD32<UInt8>
+  /// The largest magnitude of each region.
+  public var ends: SIMD8<Float>
+  public var slopes: SIMD8<Float>
+  public var offsets: SIMD8<Float>
+  /// Each region's first level, at byte 0…7, and once more at 16…23.
+  public var bases: SIMD32<UInt8>
+  /// A region's last level is 2 · base less this: 1 in a signed map, 0 in an unsigned one.
+  public var lastLevelLess: Int32
+  /// Above it, the level is that of +1: one more.
+  public var topThreshold: Float
+
+  public init(
+    regions: SIMD32<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>, bases: SIMD32<UInt8>,
+    lastLevelLess: Int32, topThreshold: Float
+  ) {
+    self.regions = regions
+    self.ends = ends
+    self.slopes = slopes
+    self.offsets = offsets
+    self.bases = bases
+    self.lastLevelLess = lastLevelLess
     self.topThreshold = topThreshold
   }
 }
@@ -37,37 +58,36 @@ public func decodeBytesStage(
   for i in 0..<count { values[i] = map.values[Int(codes[i])] * scale }
 }
 
-/// The number of magnitude thresholds below the float whose bits these are.
+/// An integer that orders like the float: its bits, with those below the sign inverted where it is negative.
 @inlinable @inline(__always)
-public func magnitudeLevel(_ bits: UInt32, _ map: ByteMap) -> UInt32 {
-  let bucket = min((bits &>> 16) &- map.firstBucket, map.outside)
-  return (map.buckets[Int(bucket)] &+ (bits & 0xffff)) &>> 16
+public func orderKey(_ value: Float) -> Int32 {
+  let bits = Int32(bitPattern: value.bitPattern)
+  return bits ^ Int32(bitPattern: UInt32(bitPattern: bits &>> 31) &>> 1)
 }
 
-/// codes[i] = code of values[i] · reciprocal, nearest, ties to the lower value.
+/// codes[i] = the number of thresholds below values[i] · reciprocal: the nearest code, ties to the lower value.
+///
+/// Exact for every float and every table with at most one threshold to a bucket. Every index is inside the table, so no
+/// value can read past it.
 @inlinable @inline(__always)
-public func encodeSignedBytesStage(
+public func encodeBytesStage(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  let zero = map.zeroCode
-  for i in 0..<count {
-    let bits = (values[i] * reciprocal).bitPattern
-    let negative = bits &>> 31
-    // A negative value on a threshold belongs to the lower code, as a positive one does: one unit more of magnitude.
-    let level = Int32(bitPattern: magnitudeLevel((bits & 0x7fff_ffff) &+ negative, map))
-    let sign = 0 &- Int32(bitPattern: negative)
-    codes[i] = UInt8(truncatingIfNeeded: max(zero &+ ((level ^ sign) &- sign), 0))
-  }
-}
-
-/// The same for a map of non-negative values, where a positive value never takes the code of zero.
-@inlinable @inline(__always)
-public func encodeUnsignedBytesStage(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
-) {
-  for i in 0..<count {
-    let value = values[i]
-    let level = magnitudeLevel((value * reciprocal).bitPattern, map)
-    codes[i] = UInt8(truncatingIfNeeded: max(level, value > 0 ? 1 : 0))
+  let chunk = 64
+  withUnsafeTemporaryAllocation(of: Int32.self, capacity: chunk) { buffer in
+    let keys = buffer.baseAddress!
+    let halves = UnsafeRawPointer(keys)
+    var start = 0
+    while start < count {
+      let end = min(chunk, count &- start)
+      // Two loops: the first is vectorised, the second looks up one value at a time.
+      for i in 0..<end { keys[i] = orderKey(values[start &+ i] * reciprocal) }
+      for i in 0..<end {
+        let bucket = Int(halves.load(fromByteOffset: 4 &* i &+ 2, as: Int16.self))
+        let lower = UInt32(halves.load(fromByteOffset: 4 &* i, as: UInt16.self))
+        codes[start &+ i] = UInt8(truncatingIfNeeded: (map.buckets[bucket] &+ lower) &>> 16)
+      }
+      start &+= chunk
+    }
   }
 }

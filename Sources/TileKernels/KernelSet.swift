@@ -13,8 +13,7 @@ public final class KernelSet: Sendable {
     @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
   public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
-  public let encodeSignedBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
-  public let encodeUnsignedBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+  public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
 
   public init(
     name: String,
@@ -22,15 +21,13 @@ public final class KernelSet: Sendable {
     adam: @escaping @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima,
     momentum: @escaping @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
-    encodeSignedBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
-    encodeUnsignedBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   ) {
     self.name = name
     self.absmax = absmax
     self.adam = adam
     self.momentum = momentum
     self.decodeBytes = decodeBytes
-    self.encodeSignedBytes = encodeSignedBytes
-    self.encodeUnsignedBytes = encodeUnsignedBytes
+    self.encodeBytes = encodeBytes
   }
 }

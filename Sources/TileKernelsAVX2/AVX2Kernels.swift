@@ -29,18 +29,4 @@ package func avx2DecodeBytes(
 ) {
   decodeBytesStage(codes, count, scale, map, values)
 }
-
-@inline(never)
-package func avx2EncodeSignedBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
-) {
-  encodeSignedBytesStage(values, count, reciprocal, map, codes)
-}
-
-@inline(never)
-package func avx2EncodeUnsignedBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
-) {
-  encodeUnsignedBytesStage(values, count, reciprocal, map, codes)
-}
 #endif

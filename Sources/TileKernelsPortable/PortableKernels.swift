@@ -30,15 +30,8 @@ package func portableDecodeBytes(
 }
 
 @inline(never)
-package func portableEncodeSignedBytes(
+package func portableEncodeBytes(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  encodeSignedBytesStage(values, count, reciprocal, map, codes)
-}
-
-@inline(never)
-package func portableEncodeUnsignedBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
-) {
-  encodeUnsignedBytesStage(values, count, reciprocal, map, codes)
+  encodeBytesStage(values, count, reciprocal, map, codes)
 }

@@ -166,11 +166,7 @@ final class BlockQuantizerTests: XCTestCase {
           // The encoders are given finite values of at most 1 in magnitude, but for rounding, by their callers.
           guard values[0].magnitude <= 1.0001 else { return }
           var codes = [UInt8](repeating: 0, count: chunk)
-          if isSigned {
-            kernels.encodeSignedBytes(values, chunk, 1, map, &codes)
-          } else {
-            kernels.encodeUnsignedBytes(values, chunk, 1, map, &codes)
-          }
+          kernels.encodeBytes(values, chunk, 1, map, &codes)
           // Thresholds ascend, so the count below moves with the value; start with a search.
           var level = thresholds.count { values[0] > $0 }
           for (value, code) in zip(values, codes) {

@@ -6,14 +6,12 @@ import TileKernelsPortable
 extension KernelSet {
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
-    momentum: portableMomentum, decodeBytes: portableDecodeBytes, encodeSignedBytes: portableEncodeSignedBytes,
-    encodeUnsignedBytes: portableEncodeUnsignedBytes)
+    momentum: portableMomentum, decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum,
-    decodeBytes: avx2DecodeBytes, encodeSignedBytes: avx2EncodeSignedBytes,
-    encodeUnsignedBytes: avx2EncodeUnsignedBytes)
+    decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes)
   #endif
 
   /// The sets that this machine can run, the fastest last.
