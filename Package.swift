@@ -27,7 +27,19 @@ let package = Package(
       name: "TileKernelsAVX2", dependencies: ["TileKernels"],
       swiftSettings: [optimized, noMathErrno, instructionSet("-mavx2")]),
     .target(
-      name: "BlockQuantization", dependencies: ["TileKernels", "TileKernelsPortable", "TileKernelsAVX2"],
+      name: "TileKernelsAVX512", dependencies: ["TileKernels"],
+      swiftSettings: [
+        optimized, noMathErrno, instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
+      ]),
+    .target(
+      name: "TileKernelsVBMI", dependencies: ["TileKernels"],
+      swiftSettings: [
+        optimized, noMathErrno,
+        instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
+      ]),
+    .target(
+      name: "BlockQuantization",
+      dependencies: ["TileKernels", "TileKernelsPortable", "TileKernelsAVX2", "TileKernelsAVX512", "TileKernelsVBMI"],
       swiftSettings: [optimized]),
     .target(name: "LowBitOptimizers", dependencies: ["BlockQuantization", "TileKernels"], swiftSettings: [optimized]),
     .executableTarget(
@@ -35,7 +47,7 @@ let package = Package(
     .executableTarget(name: "lowbit-bench", dependencies: ["LowBitOptimizers", "TileKernels"], swiftSettings: [optimized]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [optimized]),
     .testTarget(
-      name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport"],
+      name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport", "TileKernels"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(
       name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport"],

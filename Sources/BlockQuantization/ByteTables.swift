@@ -4,6 +4,7 @@ package import TileKernels
 package final class ByteTables: @unchecked Sendable {
   package let map: ByteMap
   private let values: UnsafeMutablePointer<Float>
+  private let bytePlanes: UnsafeMutableRawPointer
   private let buckets: UnsafeMutablePointer<UInt32>
   private let decades: UnsafeMutablePointer<DecadeTables>
 
@@ -14,6 +15,13 @@ package final class ByteTables: @unchecked Sendable {
     precondition(values.count == 256 && thresholds.count == 255)
     self.values = .allocate(capacity: 256)
     self.values.initialize(from: values, count: 256)
+    bytePlanes = .allocate(byteCount: 1024, alignment: 64)
+    for (code, value) in values.enumerated() {
+      for plane in 0..<4 {
+        let byte = UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * plane))
+        bytePlanes.storeBytes(of: byte, toByteOffset: 256 * plane + code, as: UInt8.self)
+      }
+    }
     self.decades = .allocate(capacity: 1)
     self.decades.initialize(to: decades)
 
@@ -33,11 +41,14 @@ package final class ByteTables: @unchecked Sendable {
       if bucket > infinity || bucket < orderKey(-.infinity) >> 16 { entry = UInt32(nanCode) << 16 }
       (buckets + index).initialize(to: entry)
     }
-    map = ByteMap(values: self.values, buckets: buckets + bucketCount / 2, decades: self.decades)
+    map = ByteMap(
+      values: self.values, buckets: buckets + bucketCount / 2,
+      bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades)
   }
 
   deinit {
     values.deallocate()
+    bytePlanes.deallocate()
     buckets.deallocate()
     decades.deallocate()
   }

@@ -3,7 +3,11 @@ import _Builtin_intrinsics.intel.cpuid
 
 /// What this CPU can run, as far as the operating system also saves the registers that it needs.
 struct CPUFeatures: Sendable {
-  private(set) var avx2 = false
+  let avx2: Bool
+  /// The F, BW, DQ and VL groups.
+  let avx512: Bool
+  /// Byte permutations, on top of `avx512`.
+  let vbmi: Bool
 
   static let current = CPUFeatures()
 
@@ -12,6 +16,11 @@ struct CPUFeatures: Sendable {
     let extendedFeatures = Self.leaf(7)
     let osUsesExtendedSave = features.c.bit(27)
     avx2 = osUsesExtendedSave && Self.osSaves(component: 2) && features.c.bit(28) && extendedFeatures.b.bit(5)
+    // Mask registers, the upper halves of the first sixteen, and the other sixteen.
+    let osSavesWideRegisters = (5...7).allSatisfy { Self.osSaves(component: $0) }
+    let groups: [UInt32] = [16, 17, 30, 31]
+    avx512 = avx2 && osSavesWideRegisters && groups.allSatisfy { extendedFeatures.b.bit($0) }
+    vbmi = avx512 && extendedFeatures.c.bit(1)
   }
 
   /// Whether the save area that the operating system has enabled reaches to the end of a register component. (The

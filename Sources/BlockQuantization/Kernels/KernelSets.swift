@@ -1,7 +1,9 @@
 import Foundation
 package import TileKernels
 import TileKernelsAVX2
+import TileKernelsAVX512
 import TileKernelsPortable
+import TileKernelsVBMI
 
 extension KernelSet {
   static let portable = KernelSet(
@@ -12,6 +14,11 @@ extension KernelSet {
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes)
+
+  /// Without byte permutations the bytes are decoded one by one.
+  static let avx512 = KernelSet(
+    name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
+    decodeBytes: CPUFeatures.current.vbmi ? vbmiDecodeBytes : avx512DecodeBytes, encodeBytes: avx512EncodeBytes)
   #endif
 
   /// The sets that this machine can run, the fastest last.
@@ -19,6 +26,7 @@ extension KernelSet {
     var sets = [portable]
     #if arch(x86_64)
     if CPUFeatures.current.avx2 { sets.append(avx2) }
+    if CPUFeatures.current.avx512 { sets.append(avx512) }
     #endif
     return sets
   }()
