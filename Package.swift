@@ -44,7 +44,8 @@ let package = Package(
     .target(name: "LowBitOptimizers", dependencies: ["BlockQuantization", "TileKernels"], swiftSettings: [optimized]),
     .executableTarget(
       name: "lowbit-train", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized, noMathErrno]),
-    .executableTarget(name: "lowbit-bench", dependencies: ["LowBitOptimizers", "TileKernels"], swiftSettings: [optimized]),
+    .executableTarget(
+      name: "lowbit-bench", dependencies: ["LowBitOptimizers", "TileKernels"], swiftSettings: [optimized]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [optimized]),
     .testTarget(
       name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport", "TileKernels"],

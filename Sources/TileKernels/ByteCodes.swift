@@ -75,7 +75,8 @@ public func orderKey(_ value: Float) -> Int32 {
 /// value can read past it.
 @inlinable @inline(__always)
 public func encodeBytesStage(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
+  _ codes: UnsafeMutablePointer<UInt8>
 ) {
   let chunk = 64
   withUnsafeTemporaryAllocation(of: Int32.self, capacity: chunk) { buffer in

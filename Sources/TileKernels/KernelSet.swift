@@ -9,8 +9,7 @@ public final class KernelSet: Sendable {
 
   public let name: String
   public let absmax: @Sendable (Values, Int) -> Float
-  public let adam:
-    @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
+  public let adam: @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
   public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void

@@ -5,7 +5,8 @@ import _Builtin_intrinsics.intel
 /// 32 codes at a time by the arithmetic of `DecadeTables`; the rest, and other maps, by table.
 @inline(never)
 package func avx2EncodeBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
+  _ codes: UnsafeMutablePointer<UInt8>
 ) {
   var done = 0
   if let decades = map.decades {
@@ -69,7 +70,8 @@ private func loadScaled(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -
 private func store(_ a: __m256i, _ b: __m256i, _ c: __m256i, _ d: __m256i, to codes: UnsafeMutablePointer<UInt8>) {
   let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d))
   // Packing works within halves of the register: put the groups of four back in order.
-  let ordered = _mm256_permutevar8x32_epi32(bytes, unsafeBitCast(SIMD8<Int32>(0, 4, 1, 5, 2, 6, 3, 7), to: __m256i.self))
+  let ordered = _mm256_permutevar8x32_epi32(
+    bytes, unsafeBitCast(SIMD8<Int32>(0, 4, 1, 5, 2, 6, 3, 7), to: __m256i.self))
   UnsafeMutableRawPointer(codes).storeBytes(of: ordered, as: __m256i.self)
 }
 

@@ -5,7 +5,8 @@ import _Builtin_intrinsics.intel
 /// 64 codes at a time by the arithmetic of `DecadeTables`; the rest, and other maps, by table.
 @inline(never)
 package func avx512EncodeBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
+  _ codes: UnsafeMutablePointer<UInt8>
 ) {
   var done = 0
   if let decades = map.decades {

@@ -31,7 +31,8 @@ package func portableDecodeBytes(
 
 @inline(never)
 package func portableEncodeBytes(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap, _ codes: UnsafeMutablePointer<UInt8>
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
+  _ codes: UnsafeMutablePointer<UInt8>
 ) {
   encodeBytesStage(values, count, reciprocal, map, codes)
 }

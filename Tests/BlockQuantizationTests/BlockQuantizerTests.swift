@@ -24,7 +24,9 @@ final class BlockQuantizerTests: XCTestCase {
     return (codes, scales)
   }
 
-  private func assertPlain(_ values: [Float], _ quantizer: BlockQuantizer, file: StaticString = #filePath, line: UInt = #line) {
+  private func assertPlain(
+    _ values: [Float], _ quantizer: BlockQuantizer, file: StaticString = #filePath, line: UInt = #line
+  ) {
     let values = quantizer.codebook.isSigned ? values : values.map(\.magnitude)
     let plain = plainCodes(values, quantizer)
     for kernels in KernelSet.available {

@@ -21,7 +21,9 @@ final class KernelAgreementTests: XCTestCase {
 
   /// Lengths 0 to 1,100, at each of eight alignments.
   private func everyLength(_ body: (_ count: Int, _ offset: Int) -> Void) {
-    for count in 0...1100 where isExhaustive || count < 140 || count % 13 == 0 || count > 1086 { body(count, count % 8) }
+    for count in 0...1100 where isExhaustive || count < 140 || count % 13 == 0 || count > 1086 {
+      body(count, count % 8)
+    }
   }
 
   func testAdam() {

@@ -8,7 +8,8 @@ final class QuantizationErrorTests: XCTestCase {
     let error = QuantizationError(of: .dynamic8, on: [1, 0.5, -1, 0])
     XCTAssertEqual(error.maximum, 0.00703126, accuracy: 1e-7)
     XCTAssertEqual(error.mean, (0.00078124 + 0.00703126) / 4, accuracy: 1e-7)
-    XCTAssertEqual(error.rootMeanSquare, ((0.00078124 * 0.00078124 + 0.00703126 * 0.00703126) / 4).squareRoot(), accuracy: 1e-7)
+    XCTAssertEqual(
+      error.rootMeanSquare, ((0.00078124 * 0.00078124 + 0.00703126 * 0.00703126) / 4).squareRoot(), accuracy: 1e-7)
     XCTAssertEqual(error.shareOfCodesUsed, 4 / 256)
     XCTAssertEqual(error.count, 4)
     XCTAssertEqual(error.description.prefix(29), "error of 4 values: mean 0.001")

@@ -36,7 +36,8 @@ final class DoubleOracleTests: XCTestCase {
       for weightDecay in [0, 0.01, 0.1] {
         for corrected in [true, false] {
           for decoupled in [true, false] {
-            let name = "lr \(learningRate), β \(beta1) \(beta2), ε \(epsilon), λ \(weightDecay), \(corrected), \(decoupled)"
+            let name =
+              "lr \(learningRate), β \(beta1) \(beta2), ε \(epsilon), λ \(weightDecay), \(corrected), \(decoupled)"
             let make = decoupled ? AdamW32.init : Adam32.init
             let optimizer: AdamOptimizer = make(
               Float(learningRate), Float(beta1), Float(beta2), Float(epsilon), Float(weightDecay), corrected, nil)

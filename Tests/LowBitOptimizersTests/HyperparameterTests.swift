@@ -30,12 +30,17 @@ final class HyperparameterTests: XCTestCase {
   }
 
   func testDefaults() {
-    XCTAssertEqual(afterThreeSteps(Adam8bit()), afterThreeSteps(
-      Adam8bit(learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, biasCorrection: true,
-        blockSize: 256)))
+    XCTAssertEqual(
+      afterThreeSteps(Adam8bit()),
+      afterThreeSteps(
+        Adam8bit(
+          learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, biasCorrection: true,
+          blockSize: 256)))
     XCTAssertEqual(afterThreeSteps(AdamW32()), afterThreeSteps(AdamW32(learningRate: 1e-3, weightDecay: 0.01)))
-    XCTAssertEqual(afterThreeSteps(Momentum32()), afterThreeSteps(
-      Momentum32(learningRate: 1e-2, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0)))
+    XCTAssertEqual(
+      afterThreeSteps(Momentum32()),
+      afterThreeSteps(
+        Momentum32(learningRate: 1e-2, momentum: 0.9, dampening: 0, nesterov: false, weightDecay: 0)))
   }
 
   /// 0.999 means 0.999, as it does in frameworks with Double hyperparameters.

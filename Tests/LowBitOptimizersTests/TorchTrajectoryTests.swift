@@ -20,7 +20,9 @@ final class TorchTrajectoryTests: XCTestCase {
     }
     let moments = try XCTUnwrap(optimizer.moments(of: "p"))
     assertClose(moments.first, golden.floats("\(name)/step20/\(first)"), "\(name) \(first)")
-    if let second { assertClose(try XCTUnwrap(moments.second), golden.floats("\(name)/step20/\(second)"), "\(name) \(second)") }
+    if let second {
+      assertClose(try XCTUnwrap(moments.second), golden.floats("\(name)/step20/\(second)"), "\(name) \(second)")
+    }
     XCTAssertEqual(optimizer.stepCount(of: "p"), 20)
   }
 

@@ -1,7 +1,7 @@
 import BlockQuantization
 import Dispatch
 import Foundation
-import TileKernels
+internal import TileKernels
 
 /// The first element that is a NaN or an infinity, or nil.
 func firstNonFiniteIndex(in values: UnsafeBufferPointer<Float>, threadCount: Int) -> Int? {
@@ -22,7 +22,11 @@ func firstNonFiniteIndex(in values: UnsafeBufferPointer<Float>, threadCount: Int
       }
     }
   }
-  if workerCount == 1 { scan(worker: 0) } else { DispatchQueue.concurrentPerform(iterations: workerCount, execute: scan) }
+  if workerCount == 1 {
+    scan(worker: 0)
+  } else {
+    DispatchQueue.concurrentPerform(iterations: workerCount, execute: scan)
+  }
   return found.index
 }
 

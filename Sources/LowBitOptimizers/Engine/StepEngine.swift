@@ -1,7 +1,7 @@
 import BlockQuantization
 import Dispatch
 import Foundation
-import TileKernels
+internal import TileKernels
 
 /// Runs the tasks of a step over all cores, at block boundaries. Its memory is kept from step to step.
 ///
@@ -13,7 +13,7 @@ final class StepEngine: @unchecked Sendable {
   private static let mostBlocksPerChunk = 128
 
   var threadCount = ProcessInfo.processInfo.activeProcessorCount
-  private let kernels = KernelSet.current
+  var kernels = KernelSet.current
   private let blockSize: Int
 
   private var tasks: UnsafeMutableBufferPointer<TensorTask>

@@ -1,4 +1,4 @@
-import TileKernels
+internal import TileKernels
 
 /// One tensor's part in a step: plain pointers and numbers, so that the inner loop counts no references.
 struct TensorTask {

@@ -1,4 +1,4 @@
-import TileKernels
+internal import TileKernels
 
 /// The numbers of one step of one parameter, ready for the inner loop.
 enum StepConstants {

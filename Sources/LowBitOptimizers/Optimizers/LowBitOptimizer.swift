@@ -1,5 +1,5 @@
 import BlockQuantization
-import TileKernels
+package import TileKernels
 
 /// Any optimizer of this package, so that the precision can be chosen at run time.
 ///
@@ -29,6 +29,12 @@ public class LowBitOptimizer {
       guard newValue > 0 else { fatalError("threadCount \(newValue) is not positive") }
       engine.threadCount = newValue
     }
+  }
+
+  /// The stage functions of the step. Every set gives the same result.
+  package var kernels: KernelSet {
+    get { engine.kernels }
+    set { engine.kernels = newValue }
   }
 
   let rule: any UpdateRule

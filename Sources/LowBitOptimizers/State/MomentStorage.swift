@@ -1,5 +1,5 @@
 import BlockQuantization
-import TileKernels
+internal import TileKernels
 
 /// The memory of one moment of one parameter, owned by the parameter's state.
 final class MomentStorage {
