@@ -11,6 +11,9 @@ public final class KernelSet: Sendable {
   public let absmax: @Sendable (Values, Int) -> Float
   public let adam: @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
   public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
+  /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
+  public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
+  public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
 
@@ -19,6 +22,9 @@ public final class KernelSet: Sendable {
     absmax: @escaping @Sendable (Values, Int) -> Float,
     adam: @escaping @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima,
     momentum: @escaping @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float,
+    adamFromBytes:
+      @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
+    momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   ) {
@@ -26,6 +32,8 @@ public final class KernelSet: Sendable {
     self.absmax = absmax
     self.adam = adam
     self.momentum = momentum
+    self.adamFromBytes = adamFromBytes
+    self.momentumFromBytes = momentumFromBytes
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
   }

@@ -36,3 +36,19 @@ package func portableEncodeBytes(
 ) {
   encodeBytesStage(values, count, reciprocal, map, codes)
 }
+
+@inline(never)
+package func portableAdamFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
+) -> MomentMaxima {
+  adamFromBytesStage(parameters, gradients, first, second, count, constants)
+}
+
+@inline(never)
+package func portableMomentumFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
+  _ constants: MomentumConstants
+) -> Float {
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
+}

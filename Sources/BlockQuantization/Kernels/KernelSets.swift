@@ -6,19 +6,29 @@ import TileKernelsPortable
 import TileKernelsVBMI
 
 extension KernelSet {
+  /// SIMD as the compiler finds it in plain loops: what arm64 gets.
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
-    momentum: portableMomentum, decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes)
+    momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
+    decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
-    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum,
+    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
+    momentumFromBytes: avx2MomentumFromBytes,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes)
 
   /// Without byte permutations the bytes are decoded one by one.
-  static let avx512 = KernelSet(
-    name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-    decodeBytes: CPUFeatures.current.vbmi ? vbmiDecodeBytes : avx512DecodeBytes, encodeBytes: avx512EncodeBytes)
+  static let avx512 =
+    CPUFeatures.current.vbmi
+    ? KernelSet(
+      name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
+      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
+      encodeBytes: avx512EncodeBytes)
+    : KernelSet(
+      name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
+      encodeBytes: avx512EncodeBytes)
   #endif
 
   /// The sets that this machine can run, the fastest last.

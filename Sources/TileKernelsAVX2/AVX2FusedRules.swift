@@ -1,0 +1,87 @@
+#if arch(x86_64)
+import TileKernels
+import _Builtin_intrinsics.intel
+
+// Decoding and rule in one loop: the table look-ups of the next values run while the divider works on these.
+
+@inline(never)
+package func avx2AdamFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
+) -> MomentMaxima {
+  let beta1 = _mm256_set1_ps(constants.beta1)
+  let oneMinusBeta1 = _mm256_set1_ps(constants.oneMinusBeta1)
+  let beta2 = _mm256_set1_ps(constants.beta2)
+  let oneMinusBeta2 = _mm256_set1_ps(constants.oneMinusBeta2)
+  let stepSize = _mm256_set1_ps(constants.stepSize)
+  let scaledEpsilon = _mm256_set1_ps(constants.scaledEpsilon)
+  let coupledDecay = _mm256_set1_ps(constants.coupledDecay)
+  let decoupledDecay = _mm256_set1_ps(constants.decoupledDecay)
+  let firstScale = _mm256_set1_ps(first.scale)
+  let secondScale = _mm256_set1_ps(second.scale)
+  let withoutSign = _mm256_set1_epi32(0x7fff_ffff)
+  var firstMaximum = _mm256_setzero_si256()
+  var secondMaximum = _mm256_setzero_si256()
+  let done = count & ~7
+  var i = 0
+  while i < done {
+    let p = load(parameters + i)
+    let g = _mm256_add_ps(load(gradients + i), _mm256_mul_ps(coupledDecay, p))
+    let oldM = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
+    let oldV = _mm256_mul_ps(lookUp(second.codes + i, second.map.values), secondScale)
+    let m = _mm256_add_ps(_mm256_mul_ps(beta1, oldM), _mm256_mul_ps(oneMinusBeta1, g))
+    let v = _mm256_add_ps(_mm256_mul_ps(beta2, oldV), _mm256_mul_ps(oneMinusBeta2, _mm256_mul_ps(g, g)))
+    let direction = _mm256_div_ps(m, _mm256_add_ps(_mm256_sqrt_ps(v), scaledEpsilon))
+    let decayed = _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
+    store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters + i)
+    store(m, to: first.values + i)
+    store(v, to: second.values + i)
+    firstMaximum = _mm256_max_epi32(
+      firstMaximum, _mm256_and_si256(unsafeBitCast(m, to: __m256i.self), withoutSign))
+    secondMaximum = _mm256_max_epi32(
+      secondMaximum, _mm256_and_si256(unsafeBitCast(v, to: __m256i.self), withoutSign))
+    i &+= 8
+  }
+  var maxima = MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
+  if done < count {
+    let rest = adamFromBytesStage(
+      parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done, constants
+    )
+    maxima = maxima.larger(rest)
+  }
+  return maxima
+}
+
+@inline(never)
+package func avx2MomentumFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
+  _ constants: MomentumConstants
+) -> Float {
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
+}
+
+@inline(__always)
+private func load(_ pointer: UnsafePointer<Float>) -> __m256 {
+  UnsafeRawPointer(pointer).loadUnaligned(as: __m256.self)
+}
+
+@inline(__always)
+private func store(_ vector: __m256, to pointer: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m256.self)
+}
+
+@inline(__always)
+private func lookUp(_ codes: UnsafePointer<UInt8>, _ table: UnsafePointer<Float>) -> __m256 {
+  __m256(
+    table[Int(codes[0])], table[Int(codes[1])], table[Int(codes[2])], table[Int(codes[3])],
+    table[Int(codes[4])], table[Int(codes[5])], table[Int(codes[6])], table[Int(codes[7])])
+}
+
+@inline(__always)
+private func largestLane(_ vector: __m256i) -> Int32 {
+  let lanes = unsafeBitCast(vector, to: SIMD8<Int32>.self)
+  var result = lanes[0]
+  for lane in 1..<8 where lanes[lane] > result { result = lanes[lane] }
+  return result
+}
+#endif
