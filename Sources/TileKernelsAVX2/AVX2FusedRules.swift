@@ -9,22 +9,50 @@ package func avx2AdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  let beta1 = _mm256_set1_ps(constants.beta1)
-  let oneMinusBeta1 = _mm256_set1_ps(constants.oneMinusBeta1)
-  let beta2 = _mm256_set1_ps(constants.beta2)
-  let oneMinusBeta2 = _mm256_set1_ps(constants.oneMinusBeta2)
-  let stepSize = _mm256_set1_ps(constants.stepSize)
-  let scaledEpsilon = _mm256_set1_ps(constants.scaledEpsilon)
-  let coupledDecay = _mm256_set1_ps(constants.coupledDecay)
-  let decoupledDecay = _mm256_set1_ps(constants.decoupledDecay)
-  let firstScale = _mm256_set1_ps(first.scale)
-  let secondScale = _mm256_set1_ps(second.scale)
-  let withoutSign = _mm256_set1_epi32(0x7fff_ffff)
-  var firstMaximum = _mm256_setzero_si256()
-  var secondMaximum = _mm256_setzero_si256()
+  var rule = AdamVectors(constants, first, second)
   let done = count & ~7
   var i = 0
   while i < done {
+    rule.step(i, parameters, gradients, first, second)
+    i &+= 8
+  }
+  var maxima = rule.maxima
+  if done < count {
+    let rest = adamFromBytesStage(
+      parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done,
+      constants)
+    maxima = maxima.larger(rest)
+  }
+  return maxima
+}
+
+/// Adam's constants and running maxima, in registers.
+private struct AdamVectors {
+  let beta1, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, scaledEpsilon, coupledDecay, decoupledDecay: __m256
+  let firstScale, secondScale: __m256
+  var firstMaximum = _mm256_setzero_si256()
+  var secondMaximum = _mm256_setzero_si256()
+
+  @inline(__always)
+  init(_ constants: AdamConstants, _ first: ByteBlock, _ second: ByteBlock) {
+    beta1 = _mm256_set1_ps(constants.beta1)
+    oneMinusBeta1 = _mm256_set1_ps(constants.oneMinusBeta1)
+    beta2 = _mm256_set1_ps(constants.beta2)
+    oneMinusBeta2 = _mm256_set1_ps(constants.oneMinusBeta2)
+    stepSize = _mm256_set1_ps(constants.stepSize)
+    scaledEpsilon = _mm256_set1_ps(constants.scaledEpsilon)
+    coupledDecay = _mm256_set1_ps(constants.coupledDecay)
+    decoupledDecay = _mm256_set1_ps(constants.decoupledDecay)
+    firstScale = _mm256_set1_ps(first.scale)
+    secondScale = _mm256_set1_ps(second.scale)
+  }
+
+  /// Decodes and updates the eight elements at `i`.
+  @inline(__always)
+  mutating func step(
+    _ i: Int, _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+    _ second: ByteBlock
+  ) {
     let p = load(parameters + i)
     let g = _mm256_add_ps(load(gradients + i), _mm256_mul_ps(coupledDecay, p))
     let oldM = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
@@ -36,20 +64,15 @@ package func avx2AdamFromBytes(
     store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters + i)
     store(m, to: first.values + i)
     store(v, to: second.values + i)
-    firstMaximum = _mm256_max_epi32(
-      firstMaximum, _mm256_and_si256(unsafeBitCast(m, to: __m256i.self), withoutSign))
-    secondMaximum = _mm256_max_epi32(
-      secondMaximum, _mm256_and_si256(unsafeBitCast(v, to: __m256i.self), withoutSign))
-    i &+= 8
+    let withoutSign = _mm256_set1_epi32(0x7fff_ffff)
+    firstMaximum = _mm256_max_epi32(firstMaximum, _mm256_and_si256(unsafeBitCast(m, to: __m256i.self), withoutSign))
+    secondMaximum = _mm256_max_epi32(secondMaximum, _mm256_and_si256(unsafeBitCast(v, to: __m256i.self), withoutSign))
   }
-  var maxima = MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
-  if done < count {
-    let rest = adamFromBytesStage(
-      parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done, constants
-    )
-    maxima = maxima.larger(rest)
+
+  @inline(__always)
+  var maxima: MomentMaxima {
+    MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
   }
-  return maxima
 }
 
 @inline(never)
