@@ -78,7 +78,7 @@ package final class QuantizedStorage: @unchecked Sendable {
     // Codes first, where the alignment serves them; a few bytes of padding may come before the scales.
     let scaleOffset = (codeCount + 3) / 4 * 4
     byteCount = codeCount + 4 * scaleCount
-    memory = .allocate(byteCount: max(scaleOffset + 4 * scaleCount, 1), alignment: 64)
+    memory = StateMemory.allocate(byteCount: scaleOffset + 4 * scaleCount)
     let codeMemory = memory.bindMemory(to: UInt8.self, capacity: codeCount)
     codeMemory.initialize(repeating: code, count: codeCount)
     let scaleMemory = (memory + scaleOffset).bindMemory(to: Float.self, capacity: scaleCount)

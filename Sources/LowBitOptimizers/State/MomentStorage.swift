@@ -14,7 +14,7 @@ final class MomentStorage {
     switch format {
     case .float32:
       tensor = nil
-      let memory = UnsafeMutableRawPointer.allocate(byteCount: max(4 * count, 1), alignment: 64)
+      let memory = StateMemory.allocate(byteCount: 4 * count)
       floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
       floats.initialize(repeating: 0)
     case .blocks(let quantizer):
