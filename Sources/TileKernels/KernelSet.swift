@@ -16,6 +16,8 @@ public final class KernelSet: Sendable {
   public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+  public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
+  public let encodeNibbles: @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
 
   public init(
     name: String,
@@ -26,7 +28,9 @@ public final class KernelSet: Sendable {
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
-    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
+    decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
+    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
   ) {
     self.name = name
     self.absmax = absmax
@@ -36,5 +40,7 @@ public final class KernelSet: Sendable {
     self.momentumFromBytes = momentumFromBytes
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
+    self.decodeNibbles = decodeNibbles
+    self.encodeNibbles = encodeNibbles
   }
 }

@@ -45,4 +45,19 @@ package func avx512MomentumFromBytes(
 ) -> Float {
   momentumFromBytesStage(parameters, gradients, buffer, count, constants)
 }
+
+@inline(never)
+package func avx512DecodeNibbles(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
+) {
+  decodeNibblesStage(codes, count, scale, map, values)
+}
+
+@inline(never)
+package func avx512EncodeNibbles(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
+  _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeNibblesStage(values, count, reciprocal, map, codes)
+}
 #endif

@@ -52,3 +52,18 @@ package func portableMomentumFromBytes(
 ) -> Float {
   momentumFromBytesStage(parameters, gradients, buffer, count, constants)
 }
+
+@inline(never)
+package func portableDecodeNibbles(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
+) {
+  decodeNibblesStage(codes, count, scale, map, values)
+}
+
+@inline(never)
+package func portableEncodeNibbles(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
+  _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeNibblesStage(values, count, reciprocal, map, codes)
+}

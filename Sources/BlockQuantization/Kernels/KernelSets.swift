@@ -10,13 +10,15 @@ extension KernelSet {
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
     momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
-    decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes)
+    decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
+    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
     momentumFromBytes: avx2MomentumFromBytes,
-    decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes)
+    decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
+    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles)
 
   /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =
@@ -24,11 +26,13 @@ extension KernelSet {
     ? KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
-      encodeBytes: avx512EncodeBytes)
+      encodeBytes: avx512EncodeBytes,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
-      encodeBytes: avx512EncodeBytes)
+      encodeBytes: avx512EncodeBytes,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
   #endif
 
   /// The sets that this machine can run, the fastest last.

@@ -66,8 +66,8 @@ enum MomentMemory {
   /// The block for a rule that decodes bytes itself; nil in other formats.
   @inline(__always)
   func byteBlock(_ block: Int, at start: Int, scratch: UnsafeMutablePointer<Float>) -> ByteBlock? {
-    guard case .blocks(let codec, let codes, let scales) = self else { return nil }
-    return ByteBlock(codes: codes + start, scale: scales[block], map: codec.map, values: scratch)
+    guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
+    return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch)
   }
 
   /// Stores the block's new values, whose largest magnitude is known.
