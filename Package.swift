@@ -54,5 +54,6 @@ let package = Package(
       name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train"]),
+    .testTarget(name: "lowbit-benchTests", dependencies: ["lowbit-bench"]),
   ]
 )
