@@ -24,7 +24,8 @@ import Foundation
 /// bit, but their moments are rounded again with it, and may drift when the block's scale changes; in a dimension that is a
 /// multiple of the block size no rows share a block. The padding row has no gradient and never moves.
 ///
-/// **Memory.** 8 bytes for each element of the table and its gradient together, 5 a row, and Adam's 8 bytes an element.
+/// **Memory.** 4 bytes for each element of the table and 4 for its gradient, 5 a row, and about 50 for each position of the
+/// last pass; in the optimizer 8 bytes an element with Adam, 4 with Momentum.
 ///
 /// **When not to use it.** With pretrained weights of a model that has no normalization after its embedding: the layer
 /// changes the model's output. Keep the plain embedding there, and give its updates ``ParameterRole/embedding``.
