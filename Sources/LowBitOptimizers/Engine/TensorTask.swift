@@ -13,12 +13,15 @@ struct TensorTask {
   let firstBlock: Int
   /// Blocks left untouched. Written under the engine's lock.
   var skippedBlockCount = 0
+  /// The rows that move; nil for all.
+  var rows: SelectedRows?
 
-  var blockCount: Int { (count + blockSize - 1) / blockSize }
+  var blockCount: Int { rows?.blockCount ?? (count + blockSize - 1) / blockSize }
 
   /// Updates one block: decode, rule, encode. Returns false if it was skipped.
   @inline(__always)
   func update(block: Int, _ scratch: BlockScratch, _ kernels: KernelSet) -> Bool {
+    if let rows { return update(rows, selectedBlock: block, scratch, kernels) }
     let start = block &* blockSize
     let count = min(blockSize, self.count &- start)
     let parameters = parameters + start

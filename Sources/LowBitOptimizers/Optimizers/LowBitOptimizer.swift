@@ -105,7 +105,8 @@ public class LowBitOptimizer {
       }
       return state
     }
-    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: tensor.key, count: count)
+    let reason =
+      formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: tensor.key, count: count, role: tensor.role)
     let state = ParameterState(
       key: tensor.key, count: count, formats: reason == .largeEnough ? formats : formats.in32Bit, reason: reason)
     states[tensor.key] = state
