@@ -18,7 +18,8 @@ final class KernelAgreementTests: XCTestCase {
 
   private func values(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     let special: [Float] = [
-      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -.leastNormalMagnitude / 8, 1, -1,
+      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -.leastNormalMagnitude / 8, 1,
+      -1,
       .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e20, -1e-20,
     ]
     return (0..<count).map { _ in
