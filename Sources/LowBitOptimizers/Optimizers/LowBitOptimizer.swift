@@ -43,6 +43,9 @@ public class LowBitOptimizer {
   private(set) var states: [ParameterKey: ParameterState] = [:]
   /// The states of the call in progress, one a task.
   private var statesInCall: [ParameterState] = []
+  /// Those of the call before: most programs name their tensors in the same order every time, and comparing a key costs
+  /// less than looking it up.
+  private var statesInLastCall: [ParameterState] = []
   private var callCount = 0
 
   init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
@@ -64,6 +67,7 @@ public class LowBitOptimizer {
   final func updateEach(of tensors: some Collection<TensorUpdate>) -> UpdateSummary {
     callCount += 1
     engine.removeAllTasks()
+    swap(&statesInCall, &statesInLastCall)
     statesInCall.removeAll(keepingCapacity: true)
     var constants: (step: Int, value: StepConstants)?
     for tensor in tensors {
@@ -99,7 +103,9 @@ public class LowBitOptimizer {
   private func state(for tensor: TensorUpdate) -> ParameterState {
     tensor.checkSizes()
     let count = tensor.parameter.count
-    if let state = states[tensor.key] {
+    let place = statesInCall.count
+    let isExpected = place < statesInLastCall.count && statesInLastCall[place].key == tensor.key
+    if let state = isExpected ? statesInLastCall[place] : states[tensor.key] {
       guard state.count == count else {
         fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
       }
@@ -132,7 +138,13 @@ public class LowBitOptimizer {
   }
 
   /// Forgets all state, as if no update had happened.
-  public final func reset() { states.removeAll() }
+  public final func reset() { replaceStates([:]) }
+
+  final func replaceStates(_ states: [ParameterKey: ParameterState]) {
+    self.states = states
+    statesInCall.removeAll()
+    statesInLastCall.removeAll()
+  }
 }
 
 /// The moments of one parameter in float32.
