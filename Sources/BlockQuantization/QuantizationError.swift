@@ -22,8 +22,15 @@ public struct QuantizationError: Hashable, Sendable {
 
   /// Encodes and decodes `values` and measures the difference.
   public init(of quantizer: BlockQuantizer, on values: [Float]) {
+    self.init(of: quantizer.encode(values), against: values)
+  }
+
+  /// Encodes and decodes `values` and measures the difference. For the relative measures the whole tensor is one block.
+  public init(of quantizer: RankOneQuantizer, on values: [Float]) {
     let tensor = quantizer.encode(values)
-    self.init(of: tensor, against: values)
+    self.init(
+      decoded: tensor.decode(), values: values, blockSize: max(values.count, 1), codes: tensor.unpackedCodes,
+      quantizer.codebook)
   }
 
   /// Measures an encoded tensor against the values that it stands for.
@@ -31,8 +38,12 @@ public struct QuantizationError: Hashable, Sendable {
     guard tensor.count == values.count else {
       fatalError("a tensor of \(tensor.count) values is measured against \(values.count)")
     }
-    let decoded = tensor.decode()
-    let blockSize = tensor.quantizer.blockSize
+    self.init(
+      decoded: tensor.decode(), values: values, blockSize: tensor.quantizer.blockSize, codes: tensor.unpackedCodes,
+      tensor.quantizer.codebook)
+  }
+
+  private init(decoded: [Float], values: [Float], blockSize: Int, codes: [UInt8], _ codebook: Codebook) {
     var sum = 0.0
     var largest = 0.0
     var sumRelative = 0.0
@@ -57,7 +68,7 @@ public struct QuantizationError: Hashable, Sendable {
     meanRelativeToBlock = sumRelative / divisor
     maximumRelativeToBlock = largestRelative
     rootMeanSquare = (sumOfSquares / divisor).squareRoot()
-    shareOfCodesUsed = Double(Set(tensor.unpackedCodes).count) / Double(tensor.quantizer.codebook.values.count)
+    shareOfCodesUsed = Double(Set(codes).count) / Double(codebook.values.count)
     count = values.count
   }
 }
