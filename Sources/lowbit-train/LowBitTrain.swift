@@ -1,5 +1,6 @@
 import Foundation
 import LowBitOptimizers
+import ProgramSupport
 
 /// Trains one small model under several optimizers and compares them.
 @main
