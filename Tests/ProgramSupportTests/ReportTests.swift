@@ -46,4 +46,24 @@ final class ReportTests: XCTestCase {
       SVG.text(1, 2.25, "<a b='\"'>&\u{0}\u{1B}\t\u{e9}", #"font-size="16""#),
       #"<text x="1.0" y="2.2" font-size="16">&lt;a b=&apos;&quot;&apos;&gt;&amp; \#u{e9}</text>"#)
   }
+
+  func testNumbersThatJSONLacksAreWritten() throws {
+    let data = try resultJSON([["a": Double.nan, "b": -.infinity, "c": 0.5]])
+    let rows = try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [[String: Any]])
+    XCTAssertEqual(rows[0]["a"] as? String, "nan")
+    XCTAssertEqual(rows[0]["b"] as? String, "-infinity")
+    XCTAssertEqual(rows[0]["c"] as? Double, 0.5)
+  }
+
+  func testAWrongPathIsFoundEarly() throws {
+    XCTAssertThrowsError(try OutputFile("/nowhere/at-all.json")) {
+      XCTAssertEqual("\($0)", "/nowhere/at-all.json cannot be written.")
+    }
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent("out-\(UUID().uuidString).txt").path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let file = try OutputFile(path)
+    XCTAssertTrue(FileManager.default.fileExists(atPath: path))
+    try file.write("text")
+    XCTAssertEqual(try String(contentsOfFile: path, encoding: .utf8), "text")
+  }
 }

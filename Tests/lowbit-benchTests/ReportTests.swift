@@ -29,7 +29,7 @@ final class ReportTests: XCTestCase {
     var bare = row("scan", 1, float32: nil)
     bare.stateBytesPerParameter = nil
     bare.trafficBytesPerParameter = nil
-    let data = try MeasuredRow.json([row("Adam8bit", 1.5, float32: 2), bare])
+    let data = try resultJSON([row("Adam8bit", 1.5, float32: 2), bare])
     let rows = try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [[String: Any]])
     XCTAssertEqual(rows.count, 2)
     let keys = [
