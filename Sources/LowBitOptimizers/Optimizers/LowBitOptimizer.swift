@@ -37,10 +37,11 @@ public class LowBitOptimizer {
     set { engine.kernels = newValue }
   }
 
-  let rule: any UpdateRule
-  let formats: StateFormats
+  /// Restoring a checkpoint replaces these and the states.
+  final var rule: any UpdateRule
+  final var formats: StateFormats
   private let engine: StepEngine
-  private(set) var states: [ParameterKey: ParameterState] = [:]
+  final var states: [ParameterKey: ParameterState] = [:]
   /// The states of the call in progress, one a task.
   private var statesInCall: [ParameterState] = []
   private var callCount = 0
@@ -78,7 +79,9 @@ public class LowBitOptimizer {
         constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: Double(learningRate)))
       }
       statesInCall.append(state)
-      engine.addTask(tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value)
+      engine.addTask(
+        tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value,
+        blockSize: state.formats.blockSize)
     }
     engine.run()
     return finishCall()
@@ -105,11 +108,16 @@ public class LowBitOptimizer {
       }
       return state
     }
-    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: tensor.key, count: count)
-    let state = ParameterState(
-      key: tensor.key, count: count, formats: reason == .largeEnough ? formats : formats.in32Bit, reason: reason)
+    let (formats, reason) = formats(for: tensor.key, count: count)
+    let state = ParameterState(key: tensor.key, count: count, formats: formats, reason: reason)
     states[tensor.key] = state
     return state
+  }
+
+  /// The formats of a new state.
+  final func formats(for key: ParameterKey, count: Int) -> (StateFormats, FormatReason) {
+    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: key, count: count)
+    return (reason == .largeEnough ? formats : formats.in32Bit, reason)
   }
 
   // MARK: - Looking inside

@@ -5,8 +5,8 @@ internal import TileKernels
 final class MomentStorage {
   let format: MomentFormat
   let count: Int
-  private let floats: UnsafeMutableBufferPointer<Float>
-  private let tensor: QuantizedTensor?
+  let floats: UnsafeMutableBufferPointer<Float>
+  let tensor: QuantizedTensor?
 
   init(format: MomentFormat, count: Int) {
     self.format = format
