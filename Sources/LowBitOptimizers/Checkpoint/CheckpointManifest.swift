@@ -111,14 +111,12 @@ extension CheckpointManifest {
     entries = []
     var hyperparameters: [String: String] = [:]
     for name in fields.names {
-      if name.hasPrefix("hyperparameter/") {
-        hyperparameters[String(name.dropFirst(15))] = try fields.take(name)
-      } else if name.hasPrefix("minimum_count/") {
-        let key = ParameterKey(String(name.dropFirst(14)))
-        sizeRule.setMinimumCount(try fields.take(name, in: Int.min...Int.max), for: key)
-      } else if name.hasPrefix("parameter/") {
-        let key = ParameterKey(String(name.dropFirst(10)))
-        entries.append(try Self.entry(key, line: try fields.take(name), optimizer))
+      if let parameter = name.removing(prefix: "hyperparameter/") {
+        hyperparameters[parameter] = try fields.take(name)
+      } else if let key = name.removing(prefix: "minimum_count/") {
+        sizeRule.setMinimumCount(try fields.take(name, in: Int.min...Int.max), for: ParameterKey(key))
+      } else if let key = name.removing(prefix: "parameter/") {
+        entries.append(try Self.entry(ParameterKey(key), line: try fields.take(name), optimizer))
       }
     }
     try fields.checkAllTaken()
@@ -142,6 +140,14 @@ extension CheckpointManifest {
       throw CheckpointError(.invalidValue, fields.place, "the reason \(entry.reason.identifier) is not of the formats")
     }
     return entry
+  }
+}
+
+extension String {
+  /// By bytes: a key may begin with an accent, which makes one character with the prefix's last.
+  fileprivate func removing(prefix: String) -> String? {
+    guard utf8.starts(with: prefix.utf8) else { return nil }
+    return String(decoding: utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
   }
 }
 
