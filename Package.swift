@@ -57,5 +57,6 @@ let package = Package(
       name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport", "CheckpointWorker"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train"]),
+    .testTarget(name: "lowbit-benchTests", dependencies: ["lowbit-bench"]),
   ]
 )

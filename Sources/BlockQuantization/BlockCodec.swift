@@ -4,16 +4,16 @@ package import TileKernels
 ///
 /// Valid as long as the codebook that it came from.
 package struct BlockCodec {
-  package let map: ByteMap
+  package let map: CodeMap
   package let isSigned: Bool
-  package let blockSize: Int
+  let scaleRule: ScaleRule
 
   /// The byte at which the codes of the element `index`, the first of a block, begin.
-  package func byteOffset(of index: Int) -> Int { index }
-
-  /// The scale that is stored for a block with this largest magnitude. Subnormal scales have no finite reciprocal.
-  static func scale(absmax: Float) -> Float {
-    absmax < .leastNormalMagnitude ? 0 : absmax
+  package func byteOffset(of index: Int) -> Int {
+    switch map {
+    case .bytes: index
+    case .nibbles: index / 2
+    }
   }
 
   /// Encodes one block whose largest magnitude is known, and returns the scale to store. The values are overwritten if
@@ -46,11 +46,16 @@ package struct BlockCodec {
   private func encodeFinite(
     _ values: UnsafePointer<Float>, count: Int, absmax: Float, codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) -> Float {
-    let scale = Self.scale(absmax: absmax)
+    let scale = scaleRule.scale(of: values, count: count, absmax: absmax)
     let reciprocal = scale == 0 ? 0 : 1 / scale
-    kernels.encodeBytes(values, count, reciprocal, map, codes)
-    // Only with a scale above 1 can a positive value vanish when it is divided by the scale.
-    if !isSigned && reciprocal < 1 { keepPositive(values, count: count, codes: codes) }
+    switch map {
+    case .bytes(let map):
+      kernels.encodeBytes(values, count, reciprocal, map, codes)
+      // Only with a scale above 1 can a positive value vanish when it is divided by the scale.
+      if !isSigned && reciprocal < 1 { keepPositive(values, count: count, codes: codes) }
+    case .nibbles(let map):
+      kernels.encodeNibbles(values, count, reciprocal, map, codes)
+    }
     return scale
   }
 
@@ -63,6 +68,9 @@ package struct BlockCodec {
     _ codes: UnsafePointer<UInt8>, count: Int, scale: Float, into values: UnsafeMutablePointer<Float>,
     _ kernels: KernelSet
   ) {
-    kernels.decodeBytes(codes, count, scale, map, values)
+    switch map {
+    case .bytes(let map): kernels.decodeBytes(codes, count, scale, map, values)
+    case .nibbles(let map): kernels.decodeNibbles(codes, count, scale, map, values)
+    }
   }
 }

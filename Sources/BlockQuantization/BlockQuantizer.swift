@@ -10,27 +10,42 @@
 ///
 /// Special values: a block that holds only zeros or subnormals stores scale 0 and decodes to exact zeros; NaN encodes as
 /// zero, and an infinity as the greatest finite value of its sign. With an unsigned codebook, values are taken to be
-/// non-negative, and a positive one never takes the code of zero.
+/// non-negative, and a positive one never decodes to zero.
+///
+/// Codes of 4 bits share bytes: the even element is in the low nibble. An odd length leaves zero bits in the last byte.
 public struct BlockQuantizer: Hashable, Sendable {
   /// What the codes stand for.
   public let codebook: Codebook
   /// Values per scale, 64 to 4096. The last block of a tensor may be shorter.
   public let blockSize: Int
+  /// How a block's scale follows from its values.
+  public let scaleRule: ScaleRule
 
   /// 8 bits, signed, blocks of 256: 1 + 4/256 bytes a value. For gradients and first moments.
   public static let dynamic8 = BlockQuantizer(.dynamic8)
   /// 8 bits, non-negative, blocks of 256: 1 + 4/256 bytes a value. For second moments.
   public static let dynamic8Unsigned = BlockQuantizer(.dynamic8Unsigned)
 
-  /// - Precondition: `blockSize` is between 64 and 4096.
-  public init(_ codebook: Codebook, blockSize: Int = 256) {
+  /// 4 bits, signed, blocks of 128: 1/2 + 4/128 bytes a value. For first moments.
+  public static let dynamic4 = BlockQuantizer(.dynamic4, blockSize: 128)
+  /// 4 bits, positive, blocks of 128: 1/2 + 4/128 bytes a value. For second moments.
+  public static let linear4Unsigned = BlockQuantizer(.linear4Unsigned, blockSize: 128)
+
+  /// - Precondition: `blockSize` is between 64 and 4096, and even if codes share bytes; an unsigned codebook has no signed
+  ///   extremes.
+  public init(_ codebook: Codebook, blockSize: Int = 256, scaleRule: ScaleRule = .absmax) {
     guard (64...4096).contains(blockSize) else { fatalError("block size \(blockSize) is not between 64 and 4096") }
+    guard blockSize * codebook.bits % 8 == 0 else {
+      fatalError("\(codebook): a block of \(blockSize) codes does not end at a byte")
+    }
+    guard codebook.isSigned || scaleRule == .absmax else { fatalError("\(codebook) has no signed extremes") }
     self.codebook = codebook
     self.blockSize = blockSize
+    self.scaleRule = scaleRule
   }
 
   package var codec: BlockCodec {
-    BlockCodec(map: codebook.byteTables.map, isSigned: codebook.isSigned, blockSize: blockSize)
+    BlockCodec(map: codebook.tables.map, isSigned: codebook.isSigned, scaleRule: scaleRule)
   }
 
   /// Number of blocks, and so of scales, of a tensor of `count` values.
@@ -44,5 +59,7 @@ public struct BlockQuantizer: Hashable, Sendable {
 }
 
 extension BlockQuantizer: CustomStringConvertible {
-  public var description: String { "\(codebook) in blocks of \(blockSize)" }
+  public var description: String {
+    "\(codebook) in blocks of \(blockSize)" + (scaleRule == .absmax ? "" : ", scaled by the signed extreme")
+  }
 }

@@ -1,8 +1,8 @@
-package import TileKernels
+internal import TileKernels
 
 /// The lookup tables of an 8-bit codebook, built once and kept for the life of the process.
-package final class ByteTables: @unchecked Sendable {
-  package let map: ByteMap
+final class ByteTables: @unchecked Sendable {
+  let map: ByteMap
   private let values: UnsafeMutablePointer<Float>
   private let bytePlanes: UnsafeMutableRawPointer
   private let buckets: UnsafeMutablePointer<UInt32>

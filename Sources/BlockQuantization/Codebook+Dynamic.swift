@@ -10,18 +10,21 @@ extension Codebook {
   /// The unsigned dynamic map with 256 values, from 0 and 3.25e−7 to 1. For second moments; one byte a value.
   public static let dynamic8Unsigned = Codebook(dynamic: .unsigned, name: "dynamic8Unsigned")
 
+  /// The signed dynamic exponent map with 16 values: 7 negative from −0.8875, zero, 7 positive and +1. For first moments;
+  /// half a byte a value ("Memory Efficient Optimizers with 4-bit States", Li, Chen and Zhu, section 2.2).
+  public static let dynamic4 = Codebook(
+    name: "dynamic4", values: DynamicMap(bits: 4, sign: .signed).values, isSigned: true, bits: 4)
+
   private init(dynamic sign: DynamicMap.Sign, name: String) {
     let map = DynamicMap(bits: 8, sign: sign)
     let encoder = DecadeEncoder(map)
-    self.name = name
-    bits = 8
-    isSigned = sign == .signed
-    values = map.values
     // Below zero there is no +1, and so no threshold to it.
-    let negative: [Float] = isSigned ? encoder.thresholds.dropLast().reversed().map { -$0 } : []
-    thresholds = negative + encoder.thresholds
-    byteTables = ByteTables(
-      values: values, thresholds: thresholds, nanCode: isSigned ? 127 : 0, decades: encoder.tables)
+    let negative: [Float] = sign == .signed ? encoder.thresholds.dropLast().reversed().map { -$0 } : []
+    let thresholds = negative + encoder.thresholds
+    self.init(
+      name: name, values: map.values, thresholds: thresholds, isSigned: sign == .signed,
+      byteTables: ByteTables(
+        values: map.values, thresholds: thresholds, nanCode: sign == .signed ? 127 : 0, decades: encoder.tables))
   }
 }
 

@@ -8,7 +8,7 @@
 /// codebook.values[codebook.code(nearestTo: 0.5)]    // 0.5007813
 /// ```
 public struct Codebook: Sendable {
-  /// The table's name in reports and checkpoints: "dynamic8", "dynamic8Unsigned".
+  /// The table's name in reports and checkpoints: "dynamic8", "linear4Unsigned".
   public let name: String
   /// Bits per code.
   public let bits: Int
@@ -21,7 +21,26 @@ public struct Codebook: Sendable {
   /// value never takes the code of zero).
   public let thresholds: [Float]
 
-  package let byteTables: ByteTables
+  let tables: CodeTables
+
+  /// A table whose thresholds are the midpoints themselves.
+  init(name: String, values: [Float], isSigned: Bool, bits: Int) {
+    self.name = name
+    self.bits = bits
+    self.isSigned = isSigned
+    self.values = values
+    thresholds = zip(values, values.dropFirst()).map { ($0 + $1) * 0.5 }
+    tables = .nibbles(NibbleTables(values: values, thresholds: thresholds))
+  }
+
+  init(name: String, values: [Float], thresholds: [Float], isSigned: Bool, byteTables: ByteTables) {
+    self.name = name
+    bits = 8
+    self.isSigned = isSigned
+    self.values = values
+    self.thresholds = thresholds
+    tables = .bytes(byteTables)
+  }
 
   /// The code of a normalised value: the number of thresholds below it. A tie takes the lower value; NaN takes zero.
   ///
@@ -31,8 +50,11 @@ public struct Codebook: Sendable {
     return thresholds.count { value > $0 }
   }
 
-  /// The code that stands for zero.
+  /// The code that a zero takes: that of the value 0, or of the smallest value in a table without zero.
   public var zeroCode: Int { isSigned ? (values.count - 1) / 2 : 0 }
+
+  /// Whether 0 is among the values.
+  public var holdsZero: Bool { values[zeroCode] == 0 }
 }
 
 extension Codebook: Hashable {

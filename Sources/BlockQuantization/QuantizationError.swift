@@ -57,7 +57,7 @@ public struct QuantizationError: Hashable, Sendable {
     meanRelativeToBlock = sumRelative / divisor
     maximumRelativeToBlock = largestRelative
     rootMeanSquare = (sumOfSquares / divisor).squareRoot()
-    shareOfCodesUsed = Double(Set(tensor.codes).count) / Double(tensor.quantizer.codebook.values.count)
+    shareOfCodesUsed = Double(Set(tensor.unpackedCodes).count) / Double(tensor.quantizer.codebook.values.count)
     count = values.count
   }
 }

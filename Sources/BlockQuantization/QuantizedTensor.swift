@@ -16,9 +16,12 @@ public struct QuantizedTensor: Sendable {
   package init(zeros count: Int, quantizer: BlockQuantizer) {
     self.quantizer = quantizer
     self.count = count
+    let zero = UInt8(quantizer.codebook.zeroCode)
+    let sharesBytes = quantizer.codebook.bits == 4
     storage = QuantizedStorage(
-      codeCount: quantizer.codeByteCount(of: count), code: UInt8(quantizer.codebook.zeroCode),
+      codeCount: quantizer.codeByteCount(of: count), code: sharesBytes ? zero << 4 | zero : zero,
       scaleCount: quantizer.blockCount(of: count))
+    if sharesBytes && count % 2 == 1 { storage.codes[count / 2] = zero }
   }
 
   /// A tensor of its own with the same codes and scales.
@@ -32,8 +35,14 @@ public struct QuantizedTensor: Sendable {
   /// Bytes of codes and scales together: exactly what the tensor allocates.
   public var byteCount: Int { storage.byteCount }
 
-  /// A copy of the codes, as stored.
+  /// A copy of the codes, packed as they are stored.
   public var codes: [UInt8] { Array(storage.codes) }
+
+  /// The codes one by one, whatever their packing.
+  public var unpackedCodes: [UInt8] {
+    guard quantizer.codebook.bits == 4 else { return codes }
+    return (0..<count).map { storage.codes[$0 / 2] >> UInt8($0 % 2 * 4) & 15 }
+  }
 
   /// A copy of the scales, one a block.
   public var scales: [Float] { Array(storage.scales) }
@@ -78,7 +87,7 @@ package final class QuantizedStorage: @unchecked Sendable {
     // Codes first, where the alignment serves them; a few bytes of padding may come before the scales.
     let scaleOffset = (codeCount + 3) / 4 * 4
     byteCount = codeCount + 4 * scaleCount
-    memory = .allocate(byteCount: max(scaleOffset + 4 * scaleCount, 1), alignment: 64)
+    memory = StateMemory.allocate(byteCount: scaleOffset + 4 * scaleCount)
     let codeMemory = memory.bindMemory(to: UInt8.self, capacity: codeCount)
     codeMemory.initialize(repeating: code, count: codeCount)
     let scaleMemory = (memory + scaleOffset).bindMemory(to: Float.self, capacity: scaleCount)

@@ -11,22 +11,36 @@ public final class KernelSet: Sendable {
   public let absmax: @Sendable (Values, Int) -> Float
   public let adam: @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
   public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
+  /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
+  public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
+  public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+  public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
+  public let encodeNibbles: @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
 
   public init(
     name: String,
     absmax: @escaping @Sendable (Values, Int) -> Float,
     adam: @escaping @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima,
     momentum: @escaping @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float,
+    adamFromBytes:
+      @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
+    momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
-    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
+    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
+    decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
+    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
   ) {
     self.name = name
     self.absmax = absmax
     self.adam = adam
     self.momentum = momentum
+    self.adamFromBytes = adamFromBytes
+    self.momentumFromBytes = momentumFromBytes
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
+    self.decodeNibbles = decodeNibbles
+    self.encodeNibbles = encodeNibbles
   }
 }

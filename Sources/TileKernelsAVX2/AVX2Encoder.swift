@@ -67,12 +67,31 @@ private func loadScaled(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -
 
 /// Stores 4 × 8 levels as 32 bytes, those below 0 as 0.
 @inline(__always)
-private func store(_ a: __m256i, _ b: __m256i, _ c: __m256i, _ d: __m256i, to codes: UnsafeMutablePointer<UInt8>) {
+private func storeBytes(_ a: __m256i, _ b: __m256i, _ c: __m256i, _ d: __m256i, to codes: UnsafeMutablePointer<UInt8>) {
   let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d))
   // Packing works within halves of the register: put the groups of four back in order.
   let ordered = _mm256_permutevar8x32_epi32(
     bytes, unsafeBitCast(SIMD8<Int32>(0, 4, 1, 5, 2, 6, 3, 7), to: __m256i.self))
   UnsafeMutableRawPointer(codes).storeBytes(of: ordered, as: __m256i.self)
+}
+
+extension DecadeVectors {
+  /// The codes of eight values in a signed map.
+  @inline(__always)
+  func signedCodes(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -> __m256i {
+    let bits = loadScaled(pointer, reciprocal)
+    let sign = _mm256_srai_epi32(bits, 31)
+    // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
+    let magnitude = _mm256_sub_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff)), sign)
+    let level = _mm256_sub_epi32(_mm256_xor_si256(levels(magnitude), sign), sign)
+    return _mm256_add_epi32(_mm256_set1_epi32(127), level)
+  }
+
+  /// The codes of eight values in an unsigned map. Negative values, which it does not have, take the code of zero.
+  @inline(__always)
+  func unsignedCodes(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -> __m256i {
+    levels(_mm256_max_epi32(loadScaled(pointer, reciprocal), _mm256_setzero_si256()))
+  }
 }
 
 @inline(__always)
@@ -81,23 +100,13 @@ private func encodeSigned(
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
   let vectors = DecadeVectors(tables)
-  let reciprocal = _mm256_set1_ps(reciprocal)
-  let zeroCode = _mm256_set1_epi32(127)
-  let withoutSign = _mm256_set1_epi32(0x7fff_ffff)
-
-  @inline(__always)
-  func eight(_ pointer: UnsafePointer<Float>) -> __m256i {
-    let bits = loadScaled(pointer, reciprocal)
-    let sign = _mm256_srai_epi32(bits, 31)
-    // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
-    let level = vectors.levels(_mm256_sub_epi32(_mm256_and_si256(bits, withoutSign), sign))
-    return _mm256_add_epi32(zeroCode, _mm256_sub_epi32(_mm256_xor_si256(level, sign), sign))
-  }
-
+  let r = _mm256_set1_ps(reciprocal)
   var i = 0
   while i < count {
     let p = values + i
-    store(eight(p), eight(p + 8), eight(p + 16), eight(p + 24), to: codes + i)
+    storeBytes(
+      vectors.signedCodes(p, r), vectors.signedCodes(p + 8, r), vectors.signedCodes(p + 16, r),
+      vectors.signedCodes(p + 24, r), to: codes + i)
     i &+= 32
   }
 }
@@ -108,19 +117,13 @@ private func encodeUnsigned(
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
   let vectors = DecadeVectors(tables)
-  let reciprocal = _mm256_set1_ps(reciprocal)
-  // Negative values, which an unsigned map does not have, take the code of zero.
-  let zero = _mm256_setzero_si256()
-
-  @inline(__always)
-  func eight(_ pointer: UnsafePointer<Float>) -> __m256i {
-    vectors.levels(_mm256_max_epi32(loadScaled(pointer, reciprocal), zero))
-  }
-
+  let r = _mm256_set1_ps(reciprocal)
   var i = 0
   while i < count {
     let p = values + i
-    store(eight(p), eight(p + 8), eight(p + 16), eight(p + 24), to: codes + i)
+    storeBytes(
+      vectors.unsignedCodes(p, r), vectors.unsignedCodes(p + 8, r), vectors.unsignedCodes(p + 16, r),
+      vectors.unsignedCodes(p + 24, r), to: codes + i)
     i &+= 32
   }
 }

@@ -36,3 +36,34 @@ package func portableEncodeBytes(
 ) {
   encodeBytesStage(values, count, reciprocal, map, codes)
 }
+
+@inline(never)
+package func portableAdamFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
+) -> MomentMaxima {
+  adamFromBytesStage(parameters, gradients, first, second, count, constants)
+}
+
+@inline(never)
+package func portableMomentumFromBytes(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
+  _ constants: MomentumConstants
+) -> Float {
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
+}
+
+@inline(never)
+package func portableDecodeNibbles(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
+) {
+  decodeNibblesStage(codes, count, scale, map, values)
+}
+
+@inline(never)
+package func portableEncodeNibbles(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
+  _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeNibblesStage(values, count, reciprocal, map, codes)
+}

@@ -22,7 +22,7 @@ package func vbmiDecodeBytes(
 }
 
 @inline(__always)
-private func store(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
+func store(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m512.self)
 }
 
@@ -31,8 +31,9 @@ private func load(_ pointer: UnsafePointer<UInt8>) -> __m512i {
   UnsafeRawPointer(pointer).loadUnaligned(as: __m512i.self)
 }
 
+/// The values of 64 codes, in order.
 @inline(__always)
-private func sixtyFour(
+func sixtyFour(
   _ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>
 ) -> (__m512, __m512, __m512, __m512) {
   // Unpacking works within quarters of the register: quarter q of the index takes every fourth group of four codes,

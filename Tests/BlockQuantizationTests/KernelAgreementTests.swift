@@ -4,6 +4,13 @@ import XCTest
 
 @testable import BlockQuantization
 
+extension Codebook {
+  var byteMap: ByteMap {
+    guard case .bytes(let map) = tables.map else { fatalError("\(self) has no byte codes") }
+    return map
+  }
+}
+
 /// Every kernel set against the rules in plain scalar code, bit for bit: all lengths, unaligned memory, special values.
 final class KernelAgreementTests: XCTestCase {
   /// A result's bits; NaNs count as equal, since no rule promises a payload.
@@ -11,7 +18,7 @@ final class KernelAgreementTests: XCTestCase {
 
   private func values(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     let special: [Float] = [
-      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -1e-39, 1, -1,
+      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -.leastNormalMagnitude / 8, 1, -1,
       .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e20, -1e-20,
     ]
     return (0..<count).map { _ in
@@ -126,7 +133,7 @@ final class KernelAgreementTests: XCTestCase {
   func testDecode() {
     var generator = SeededGenerator()
     for codebook in [Codebook.dynamic8, .dynamic8Unsigned] {
-      nonisolated(unsafe) let map = codebook.byteTables.map
+      nonisolated(unsafe) let map = codebook.byteMap
       everyLength { count, offset in
         let codes = (0..<count + offset).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
         let scale = generator.wideRange().magnitude
@@ -141,6 +148,65 @@ final class KernelAgreementTests: XCTestCase {
           XCTAssertEqual(bits(Array(result[offset..<offset + count])), bits(expected), "\(kernels.name) \(count)")
           XCTAssertTrue((result[..<offset] + result[(offset + count)...]).allSatisfy { $0 == 7 })
         }
+      }
+    }
+  }
+
+  /// The rules that decode by themselves equal decoding first, down to the values that they leave in scratch memory.
+  func testRulesOnCodes() {
+    var generator = SeededGenerator()
+    let adam = AdamConstants(
+      beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-3, scaledEpsilon: 3e-10,
+      coupledDecay: 0.01, decoupledDecay: 1e-5)
+    let momentum = MomentumConstants(
+      bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: 1, directionOfBuffer: 0.9, learningRate: 0.1,
+      coupledDecay: 0.01)
+    nonisolated(unsafe) let maps = (Codebook.dynamic8.byteMap, Codebook.dynamic8Unsigned.byteMap)
+    everyLength { count, offset in
+      guard count > 0 else { return }
+      let p = values(count, &generator)
+      let g = values(count, &generator)
+      let codes = (0..<2).map { _ in (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) } }
+      let scales = (generator.wideRange().magnitude, generator.wideRange().magnitude)
+      for kernels in KernelSet.available {
+        var results: [[[UInt32]]] = []
+        for fused in [false, true] {
+          for isAdam in [true, false] {
+            var newP = p
+            var m = [Float](repeating: 7, count: count + 1)
+            var v = m
+            let maxima: [Float] = newP.withUnsafeMutableBufferPointer { p in
+              m.withUnsafeMutableBufferPointer { m in
+                v.withUnsafeMutableBufferPointer { v in
+                  let (p, m, v) = (p.baseAddress!, m.baseAddress!, v.baseAddress!)
+                  return codes[0].withUnsafeBufferPointer { first in
+                    codes[1].withUnsafeBufferPointer { second in
+                      let blocks = (
+                        ByteBlock(codes: first.baseAddress!, scale: scales.0, map: maps.0, values: m),
+                        ByteBlock(codes: second.baseAddress!, scale: scales.1, map: maps.1, values: v)
+                      )
+                      if fused && isAdam {
+                        let maxima = kernels.adamFromBytes(p, g, blocks.0, blocks.1, count, adam)
+                        return [maxima.first, maxima.second]
+                      }
+                      if fused { return [kernels.momentumFromBytes(p, g, blocks.0, count, momentum)] }
+                      kernels.decodeBytes(first.baseAddress!, count, scales.0, maps.0, m)
+                      if isAdam {
+                        kernels.decodeBytes(second.baseAddress!, count, scales.1, maps.1, v)
+                        let maxima = kernels.adam(p, g, m, v, count, adam)
+                        return [maxima.first, maxima.second]
+                      }
+                      return [kernels.momentum(p, g, m, count, momentum)]
+                    }
+                  }
+                }
+              }
+            }
+            results.append([bits(newP), bits(m), bits(v), bits(maxima)])
+          }
+        }
+        XCTAssertEqual(results[0], results[2], "\(kernels.name) \(count)")
+        XCTAssertEqual(results[1], results[3], "\(kernels.name) \(count)")
       }
     }
   }

@@ -165,7 +165,7 @@ struct CheckpointOracle {
     _ key: String, _ line: String, _ own: [String], _ tensors: [String: [UInt8]], _ types: [String: String],
     _ content: inout Content
   ) throws -> [String] {
-    let names = ["count", "step", "reason", "block", "first"] + (formats.count == 2 ? ["second"] : [])
+    let names = ["count", "step", "role", "reason", "block", "first"] + (formats.count == 2 ? ["second"] : [])
     let hasChecksum = line.components(separatedBy: " ").count > names.count
     let values = try fields(line, names + (hasChecksum ? ["checksum"] : []))
     let count = try unwrap(Int(values["count"]!), "count")
@@ -175,8 +175,10 @@ struct CheckpointOracle {
     let is32Bit = stored.allSatisfy { $0 == "float32" }
     try require(is32Bit || stored == own, "formats of a parameter")
     let reason = values["reason"]!
+    try require(["weight", "embedding"].contains(values["role"]), "role")
     let small = reason.hasPrefix("smaller-than-") ? Int(reason.dropFirst(13)) : nil
-    try require(small != nil || ["float32-optimizer", "by-request", "low-bits"].contains(reason), "reason")
+    try require(
+      small != nil || ["float32-optimizer", "by-request", "embedding", "low-bits"].contains(reason), "reason")
     try require(is32Bit == (reason != "low-bits"), "reason and formats")
 
     var parts: [String] = []
@@ -190,18 +192,21 @@ struct CheckpointOracle {
           try require(index == 0 ? value.isFinite : value >= 0, "value of a moment")
         }
       } else {
-        try require(types[state] == "U8" && bytes.count == count, "codes")
+        let bits = (index == 0 ? Self.firstBits : Self.secondBits)[format]!
+        try require(types[state] == "U8" && bytes.count == (bits == 8 ? count : count / 2 + count % 2), "codes")
+        if bits == 4 && count % 2 == 1 { try require(bytes.last! < 16, "padding") }
         let scaleName = "\(key).absmax\(index + 1)"
         let scales = try unwrap(tensors[scaleName], "missing")
         let blocks = count / block + (count % block > 0 ? 1 : 0)
         try require(types[scaleName] == "F32" && scales.count == 4 * blocks, "scales")
-        try require(Self.floats(scales).allSatisfy { $0.isFinite && $0 >= 0 }, "scale")
+        let isSigned = format.hasSuffix("-signedExtreme")
+        try require(Self.floats(scales).allSatisfy { $0.isFinite && (isSigned || $0 >= 0) }, "scale")
         parts.append(scaleName)
       }
     }
     if let checksum = values["checksum"] {
       let small = small.map { "smaller-than-\($0)" } ?? reason
-      var text = "count=\(count) step=\(step) reason=\(small) block=\(block) first=\(stored[0])"
+      var text = "count=\(count) step=\(step) role=\(values["role"]!) reason=\(small) block=\(block) first=\(stored[0])"
       if stored.count == 2 { text += " second=\(stored[1])" }
       let bytes = Array("\(key)\0\(text)\0".utf8) + parts.flatMap { tensors[$0]! }
       try require(checksum == Self.crc(bytes), "checksum of a parameter")
@@ -230,11 +235,18 @@ struct CheckpointOracle {
   private func stateFormats(_ values: [String: String]) throws -> (block: Int, names: [String]) {
     let block = try unwrap(Int(values["block"]!), "block")
     try require(block >= 64 && block <= 4096, "block size")
-    try require(["float32", "dynamic8"].contains(values["first"]), "first format")
+    try require(values["first"] == "float32" || Self.firstBits[values["first"]!] != nil, "first format")
+    try require(Self.firstBits[values["first"]!] != 4 || block % 2 == 0, "odd block")
     guard formats.count == 2 else { return (block, [values["first"]!]) }
-    try require(["float32", "dynamic8Unsigned"].contains(values["second"]), "second format")
+    try require(values["second"] == "float32" || Self.secondBits[values["second"]!] != nil, "second format")
+    try require(Self.secondBits[values["second"]!] != 4 || block % 2 == 0, "odd block")
     return (block, [values["first"]!, values["second"]!])
   }
+
+  private static let firstBits = [
+    "dynamic8": 8, "dynamic8-signedExtreme": 8, "dynamic4": 4, "dynamic4-signedExtreme": 4,
+  ]
+  private static let secondBits = ["dynamic8Unsigned": 8, "linear4Unsigned": 4]
 
   private static func floats(_ bytes: [UInt8]) -> [Float] {
     stride(from: 0, to: bytes.count, by: 4).map { start in

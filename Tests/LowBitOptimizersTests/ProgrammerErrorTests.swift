@@ -45,6 +45,24 @@ struct ProgrammerErrorTests {
     #expect(stderr(result).contains("w occurs twice in one update"))
   }
 
+  @Test func embeddingSizesThatDisagree() async {
+    let gradient = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let embedding = StableEmbedding(vocabularySize: 4, dimension: 3, name: "token")
+      _ = try embedding.forward([0, 1])
+      embedding.backward([1, 2, 3])
+    }
+    #expect(stderr(gradient).contains("token.outputGradient has 3 elements, not 6"))
+    let weight = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      StableEmbedding(vocabularySize: 4, dimension: 3).weight = [1, 2, 3]
+    }
+    #expect(stderr(weight).contains("embedding.weight has 3 elements, not 12"))
+    await #expect(processExitsWith: .failure) { _ = StableEmbedding(vocabularySize: 0, dimension: 3) }
+    await #expect(processExitsWith: .failure) { _ = StableEmbedding(weight: [1, 2, 3], dimension: 2) }
+    await #expect(processExitsWith: .failure) {
+      _ = StableEmbedding(vocabularySize: 4, dimension: 3, paddingIndex: 4)
+    }
+  }
+
   @Test func hyperparametersOutOfRange() async {
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: .nan) }
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: -1) }

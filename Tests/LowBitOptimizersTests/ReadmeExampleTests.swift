@@ -70,6 +70,24 @@ final class ReadmeExampleTests: XCTestCase {
     XCTAssertTrue((0..<5064).allSatisfy { parameters[$0] == -0.5 })
   }
 
+  func testStableEmbedding() throws {
+    let optimizer = Adam8bit(learningRate: 1e-2)
+    let embedding = StableEmbedding(vocabularySize: 20_000, dimension: 256, seed: 1, name: "token")
+    let batches = [[17, 4, 17, 19_999], [0, 4, 2]]
+    var losses: [Float] = []
+    for ids in batches + batches + batches {
+      let x = try embedding.forward(ids)
+      losses.append(x.reduce(0) { $0 + $1 * $1 } / 2)
+      let xGradient = x
+      embedding.backward(xGradient)
+      embedding.update(with: optimizer)
+      embedding.zeroGradients()
+    }
+    XCTAssertLessThan(losses[4], losses[0])
+    XCTAssertLessThan(losses[5], losses[1])
+    XCTAssertTrue("\(optimizer.report())".contains("(embedding table)"))
+  }
+
   func testQuantizationError() {
     let gradientSample = (0..<1000).map { Float($0 * $0 % 997) / 997 - 0.3 }
     let error = QuantizationError(of: .dynamic8, on: gradientSample)

@@ -25,6 +25,8 @@ public struct Safetensors {
 
   public func bytes(_ name: String) -> [UInt8] { load(name, "U8") }
 
+  public func integers(_ name: String) -> [Int] { (load(name, "I64") as [Int64]).map(Int.init) }
+
   private func load<Element>(_ name: String, _ type: String) -> [Element] {
     guard let entry = entries[name] else { fatalError("no tensor \(name)") }
     precondition(entry["dtype"] as! String == type, "\(name) is not \(type)")

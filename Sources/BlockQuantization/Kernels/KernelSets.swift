@@ -6,19 +6,33 @@ import TileKernelsPortable
 import TileKernelsVBMI
 
 extension KernelSet {
+  /// SIMD as the compiler finds it in plain loops: what arm64 gets.
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
-    momentum: portableMomentum, decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes)
+    momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
+    decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
+    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
-    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum,
-    decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes)
+    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
+    momentumFromBytes: avx2MomentumFromBytes,
+    decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
+    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles)
 
   /// Without byte permutations the bytes are decoded one by one.
-  static let avx512 = KernelSet(
-    name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-    decodeBytes: CPUFeatures.current.vbmi ? vbmiDecodeBytes : avx512DecodeBytes, encodeBytes: avx512EncodeBytes)
+  static let avx512 =
+    CPUFeatures.current.vbmi
+    ? KernelSet(
+      name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
+      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
+      encodeBytes: avx512EncodeBytes,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
+    : KernelSet(
+      name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
+      encodeBytes: avx512EncodeBytes,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
   #endif
 
   /// The sets that this machine can run, the fastest last.

@@ -6,6 +6,7 @@ struct CheckpointManifest {
     let key: ParameterKey
     let count: Int
     let step: Int
+    let role: ParameterRole
     let formats: StateFormats
     let reason: FormatReason
     /// Of the entry and its moments; nil if the file has none.
@@ -67,12 +68,13 @@ extension CheckpointManifest.Entry {
     key = state.key
     count = state.count
     step = state.step
+    role = state.role
     formats = state.formats
     reason = state.reason
   }
 
   /// All but the checksum.
-  var line: String { "count=\(count) step=\(step) reason=\(reason.identifier) \(formats.line)" }
+  var line: String { "count=\(count) step=\(step) role=\(role.identifier) reason=\(reason.identifier) \(formats.line)" }
 
   /// Binds the moments to their key, step and formats.
   func checksum(of regions: [StateRegion]) -> String {
@@ -129,12 +131,13 @@ extension CheckpointManifest {
     _ key: ParameterKey, line: String, _ optimizer: LowBitOptimizer
   ) throws(CheckpointError) -> Entry {
     var fields = try MetadataFields(
-      line: line, names: ["count", "step", "reason"] + StateFormats.fieldNames(optimizer), optional: "checksum",
+      line: line, names: ["count", "step", "role", "reason"] + StateFormats.fieldNames(optimizer), optional: "checksum",
       place: "parameter/\(key)")
     let entry = Entry(
       key: key, count: try fields.take("count", in: 0...largestCount),
       step: try fields.take("step", in: 0...largestStep),
-      formats: try StateFormats(&fields), reason: try FormatReason(try fields.take("reason"), place: fields.place),
+      role: try ParameterRole(try fields.take("role"), place: fields.place), formats: try StateFormats(&fields),
+      reason: try FormatReason(try fields.take("reason"), place: fields.place),
       checksum: fields.takeIfPresent("checksum"))
     guard entry.formats.is32Bit == (entry.reason != .largeEnough) else {
       throw CheckpointError(.invalidValue, fields.place, "the reason \(entry.reason.identifier) is not of the formats")
@@ -190,18 +193,35 @@ extension MomentFormat {
   }
 }
 
+extension ParameterRole {
+  var identifier: String {
+    switch self {
+    case .weight: "weight"
+    case .embedding: "embedding"
+    }
+  }
+
+  init(_ identifier: String, place: String) throws(CheckpointError) {
+    guard let role = [ParameterRole.weight, .embedding].first(where: { $0.identifier == identifier }) else {
+      throw CheckpointError(.unsupported, place, "the role \(identifier) is unknown here")
+    }
+    self = role
+  }
+}
+
 extension FormatReason {
   var identifier: String {
     switch self {
     case .optimizerIs32Bit: "float32-optimizer"
     case .smallerThan(let count): "smaller-than-\(count)"
     case .keptByRequest: "by-request"
+    case .embedding: "embedding"
     case .largeEnough: "low-bits"
     }
   }
 
   init(_ identifier: String, place: String) throws(CheckpointError) {
-    let simple: [FormatReason] = [.optimizerIs32Bit, .keptByRequest, .largeEnough]
+    let simple: [FormatReason] = [.optimizerIs32Bit, .keptByRequest, .embedding, .largeEnough]
     if let reason = simple.first(where: { $0.identifier == identifier }) {
       self = reason
     } else if identifier.hasPrefix("smaller-than-"), let count = Int(identifier.dropFirst(13)) {

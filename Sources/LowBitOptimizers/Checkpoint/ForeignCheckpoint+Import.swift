@@ -55,7 +55,7 @@ extension LowBitOptimizer {
   private func formats(
     of plan: ForeignPlan, key: ParameterKey, converting: Bool
   ) throws(CheckpointError) -> (StateFormats, FormatReason) {
-    let (own, reason) = formats(for: key, count: plan.count)
+    let (own, reason) = formats(for: key, count: plan.count, role: .weight)
     guard converting || plan.is32Bit == own.is32Bit else {
       throw CheckpointError(
         .mismatch, "\(key)",

@@ -68,23 +68,30 @@ extension MomentFormat {
   var identifier: String {
     switch self {
     case .float32: "float32"
-    case .blocks(let quantizer): quantizer.codebook.name
+    case .blocks(let quantizer):
+      quantizer.codebook.name + (quantizer.scaleRule == .absmax ? "" : "-\(quantizer.scaleRule.rawValue)")
     }
   }
 
-  /// - Parameter blockSize: one that ``BlockQuantizer`` takes.
+  /// - Parameter blockSize: from 64 to 4096.
   init?(identifier: String, blockSize: Int) {
-    if identifier == "float32" {
-      self = .float32
-    } else if let codebook = Self.codebooks.first(where: { $0.name == identifier }) {
-      self = .blocks(BlockQuantizer(codebook, blockSize: blockSize))
-    } else {
-      return nil
+    var formats: [MomentFormat] = [.float32]
+    // Codes must not share a byte with those of the next block.
+    for codebook in Self.codebooks where blockSize * codebook.bits % 8 == 0 {
+      for scaleRule in Self.scaleRules(codebook) {
+        formats.append(.blocks(BlockQuantizer(codebook, blockSize: blockSize, scaleRule: scaleRule)))
+      }
     }
+    guard let format = formats.first(where: { $0.identifier == identifier }) else { return nil }
+    self = format
   }
 
   /// Those that a moment can be stored with. A file names one of them and never brings its own.
-  private static let codebooks: [Codebook] = [.dynamic8, .dynamic8Unsigned]
+  private static let codebooks: [Codebook] = [.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned]
+
+  private static func scaleRules(_ codebook: Codebook) -> [ScaleRule] {
+    codebook.isSigned ? [.absmax, .signedExtreme] : [.absmax]
+  }
 
   /// A first moment has either sign. A second moment is never negative; in float32 it may have overflowed to infinity,
   /// which holds its parameter still and harms nothing else.
@@ -102,7 +109,8 @@ extension MomentFormat {
         MomentRegion(
           name: "state", content: .codes(bits: quantizer.codebook.bits), count: count, countPerBlock: blockSize),
         MomentRegion(
-          name: "absmax", content: .floats(0...greatest), count: quantizer.blockCount(of: count), countPerBlock: 1),
+          name: "absmax", content: .floats(quantizer.scaleRule == .absmax ? 0...greatest : -greatest...greatest),
+          count: quantizer.blockCount(of: count), countPerBlock: 1),
       ]
     }
   }

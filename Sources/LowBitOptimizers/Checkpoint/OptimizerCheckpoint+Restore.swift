@@ -132,7 +132,8 @@ extension SafetensorsReader {
   }
 
   fileprivate func state(_ entry: CheckpointManifest.Entry) throws(CheckpointError) -> ParameterState {
-    let state = ParameterState(key: entry.key, count: entry.count, formats: entry.formats, reason: entry.reason)
+    let state = ParameterState(
+      key: entry.key, count: entry.count, formats: entry.formats, reason: entry.reason, role: entry.role)
     state.step = entry.step
     let regions = state.regions
     for region in regions {

@@ -89,7 +89,7 @@ extension ParameterState {
 
   /// A state of the same kind and step, but of another length.
   fileprivate func empty(key: ParameterKey? = nil, count: Int) -> ParameterState {
-    let state = ParameterState(key: key ?? self.key, count: count, formats: formats, reason: reason)
+    let state = ParameterState(key: key ?? self.key, count: count, formats: formats, reason: reason, role: role)
     state.step = step
     return state
   }

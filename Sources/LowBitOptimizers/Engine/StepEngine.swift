@@ -75,7 +75,7 @@ final class StepEngine: @unchecked Sendable {
     let task = TensorTask(
       parameters: update.parameter.baseAddress!, gradients: update.gradient.baseAddress!,
       count: update.parameter.count, blockSize: blockSize, first: first, second: second, constants: constants,
-      firstBlock: blockCount)
+      firstBlock: blockCount, rows: update.rows?.view(blockSize: blockSize))
     (tasks.baseAddress! + taskCount).initialize(to: task)
     taskCount += 1
     blockCount += task.blockCount

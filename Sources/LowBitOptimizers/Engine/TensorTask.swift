@@ -13,27 +13,48 @@ struct TensorTask {
   let firstBlock: Int
   /// Blocks left untouched. Written under the engine's lock.
   var skippedBlockCount = 0
+  /// The rows that move; nil for all.
+  var rows: SelectedRows?
 
-  var blockCount: Int { (count + blockSize - 1) / blockSize }
+  var blockCount: Int { rows?.blockCount ?? (count + blockSize - 1) / blockSize }
 
   /// Updates one block: decode, rule, encode. Returns false if it was skipped.
   @inline(__always)
   func update(block: Int, _ scratch: BlockScratch, _ kernels: KernelSet) -> Bool {
+    if let rows { return update(rows, selectedBlock: block, scratch, kernels) }
     let start = block &* blockSize
     let count = min(blockSize, self.count &- start)
     let parameters = parameters + start
     let gradients = gradients + start
     guard kernels.absmax(gradients, count) < .infinity else { return false }
-    let m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
     switch constants {
     case .adam(let constants):
-      let v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
-      let maxima = kernels.adam(parameters, gradients, m, v, count, constants)
+      let m: UnsafeMutablePointer<Float>
+      let v: UnsafeMutablePointer<Float>
+      let maxima: MomentMaxima
+      if let bytes1 = first.byteBlock(block, at: start, scratch: scratch.first),
+        let bytes2 = second.byteBlock(block, at: start, scratch: scratch.second)
+      {
+        (m, v) = (bytes1.values, bytes2.values)
+        maxima = kernels.adamFromBytes(parameters, gradients, bytes1, bytes2, count, constants)
+      } else {
+        m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
+        v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
+        maxima = kernels.adam(parameters, gradients, m, v, count, constants)
+      }
       first.store(m, ofBlock: block, at: start, count: count, absmax: maxima.first, kernels)
       second.store(v, ofBlock: block, at: start, count: count, absmax: maxima.second, kernels)
     case .momentum(let constants):
-      let absmax = kernels.momentum(parameters, gradients, m, count, constants)
-      first.store(m, ofBlock: block, at: start, count: count, absmax: absmax, kernels)
+      let b: UnsafeMutablePointer<Float>
+      let absmax: Float
+      if let bytes = first.byteBlock(block, at: start, scratch: scratch.first) {
+        b = bytes.values
+        absmax = kernels.momentumFromBytes(parameters, gradients, bytes, count, constants)
+      } else {
+        b = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
+        absmax = kernels.momentum(parameters, gradients, b, count, constants)
+      }
+      first.store(b, ofBlock: block, at: start, count: count, absmax: absmax, kernels)
     }
     return true
   }

@@ -108,15 +108,16 @@ public class LowBitOptimizer {
       }
       return state
     }
-    let (formats, reason) = formats(for: tensor.key, count: count)
-    let state = ParameterState(key: tensor.key, count: count, formats: formats, reason: reason)
+    let (formats, reason) = formats(for: tensor.key, count: count, role: tensor.role)
+    let state = ParameterState(
+      key: tensor.key, count: count, formats: formats, reason: reason, role: tensor.role)
     states[tensor.key] = state
     return state
   }
 
   /// The formats of a new state.
-  final func formats(for key: ParameterKey, count: Int) -> (StateFormats, FormatReason) {
-    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: key, count: count)
+  final func formats(for key: ParameterKey, count: Int, role: ParameterRole) -> (StateFormats, FormatReason) {
+    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: key, count: count, role: role)
     return (reason == .largeEnough ? formats : formats.in32Bit, reason)
   }
 

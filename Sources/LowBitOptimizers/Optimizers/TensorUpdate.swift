@@ -11,15 +11,20 @@ public struct TensorUpdate {
   public var gradient: UnsafeBufferPointer<Float>
   /// The tensor's dimensions, outermost first; nil for a vector.
   public var shape: [Int]?
+  /// What the parameter is in its model. Read at the key's first update, when its state is made.
+  public var role: ParameterRole
+  /// The rows that move; nil for all.
+  var rows: RowSelection?
 
   public init(
     _ key: ParameterKey, _ parameter: UnsafeMutableBufferPointer<Float>, along gradient: UnsafeBufferPointer<Float>,
-    shape: [Int]? = nil
+    shape: [Int]? = nil, role: ParameterRole = .weight
   ) {
     self.key = key
     self.parameter = parameter
     self.gradient = gradient
     self.shape = shape
+    self.role = role
   }
 
   /// Mistakes of the calling program stop it, naming the key and both numbers.

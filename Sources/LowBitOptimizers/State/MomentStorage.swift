@@ -14,7 +14,7 @@ final class MomentStorage {
     switch format {
     case .float32:
       tensor = nil
-      let memory = UnsafeMutableRawPointer.allocate(byteCount: max(4 * count, 1), alignment: 64)
+      let memory = StateMemory.allocate(byteCount: 4 * count)
       floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
       floats.initialize(repeating: 0)
     case .blocks(let quantizer):
@@ -61,6 +61,13 @@ enum MomentMemory {
       codec.decode(codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch, kernels)
       return scratch
     }
+  }
+
+  /// The block for a rule that decodes bytes itself; nil in other formats.
+  @inline(__always)
+  func byteBlock(_ block: Int, at start: Int, scratch: UnsafeMutablePointer<Float>) -> ByteBlock? {
+    guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
+    return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch)
   }
 
   /// Stores the block's new values, whose largest magnitude is known.

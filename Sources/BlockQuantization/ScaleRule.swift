@@ -1,0 +1,20 @@
+/// How a block's scale follows from its values.
+public enum ScaleRule: String, Hashable, Sendable {
+  /// The largest magnitude. A signed map has +1 but no −1, so a block whose extreme is negative loses some of it: 0.7 % at
+  /// 8 bits, 11 % at 4.
+  case absmax
+  /// The extreme element itself, with its sign, which makes it exact in every block at no cost in storage. For signed maps
+  /// below 8 bits. Of two extremes of one magnitude the first counts.
+  case signedExtreme
+
+  /// The scale to store. A subnormal one has no finite reciprocal and becomes 0.
+  func scale(of values: UnsafePointer<Float>, count: Int, absmax: Float) -> Float {
+    if absmax < .leastNormalMagnitude { return 0 }
+    switch self {
+    case .absmax: return absmax
+    case .signedExtreme:
+      for i in 0..<count where values[i].magnitude == absmax { return values[i] }
+      return absmax
+    }
+  }
+}

@@ -1,0 +1,113 @@
+import BlockQuantization
+import TileKernels
+
+/// A part of the step that a kernel set provides.
+enum Stage: String, CaseIterable, Sendable {
+  case scan = "scan gradient"
+  case adam = "rule Adam"
+  case adamFromBytes = "rule Adam with decoding"
+  case momentum = "rule Momentum"
+  case momentumFromBytes = "rule Momentum with decoding"
+  case decodeSigned = "decode signed"
+  case decodeUnsigned = "decode unsigned"
+  case encodeSigned = "encode signed"
+  case encodeUnsigned = "encode unsigned"
+}
+
+/// Data for the stages, small enough for the first-level cache, and used block by block as in a step.
+final class StageMemory {
+  let count = 2048
+  let blockSize = BlockQuantizer.dynamic8.blockSize
+  private let signed = BlockQuantizer.dynamic8.codec
+  private let unsigned = BlockQuantizer.dynamic8Unsigned.codec
+  private let parameters: UnsafeMutablePointer<Float>
+  private let gradients: UnsafeMutablePointer<Float>
+  /// Moments of the rules. They start at 0 and settle near the gradients, so that none becomes subnormal.
+  private let first: UnsafeMutablePointer<Float>
+  private let second: UnsafeMutablePointer<Float>
+  /// Squared gradients, for the unsigned encoder.
+  private let squares: UnsafeMutablePointer<Float>
+  private let decoded: UnsafeMutablePointer<Float>
+  private let decodedSquares: UnsafeMutablePointer<Float>
+  private let signedCodes: UnsafeMutablePointer<UInt8>
+  private let unsignedCodes: UnsafeMutablePointer<UInt8>
+
+  init() {
+    let count = count
+    func array<Element>(_ value: (Int) -> Element) -> UnsafeMutablePointer<Element> {
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: count * MemoryLayout<Element>.stride, alignment: 64)
+        .bindMemory(to: Element.self, capacity: count)
+      for i in 0..<count { (memory + i).initialize(to: value(i)) }
+      return memory
+    }
+    let gradient: (Int) -> Float = { 0.01 * randomValue(at: $0, stream: 2) }
+    parameters = array { 0.1 * randomValue(at: $0, stream: 1) }
+    gradients = array(gradient)
+    first = array { _ in 0 }
+    second = array { _ in 0 }
+    squares = array { gradient($0) * gradient($0) }
+    decoded = array { _ in 0 }
+    decodedSquares = array { _ in 0 }
+    signedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 3)) }
+    unsignedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 4)) }
+  }
+
+  deinit {
+    for floats in [parameters, gradients, first, second, squares, decoded, decodedSquares] { floats.deallocate() }
+    for codes in [signedCodes, unsignedCodes] { codes.deallocate() }
+  }
+
+  /// The stage on all blocks.
+  func body(of stage: Stage, _ kernels: KernelSet) -> TimedBody {
+    TimedBody(count: count) { [self] in
+      for start in stride(from: 0, to: count, by: blockSize) { run(stage, start, kernels) }
+    }
+  }
+
+  private func run(_ stage: Stage, _ start: Int, _ kernels: KernelSet) {
+    switch stage {
+    case .scan: _ = kernels.absmax(gradients + start, blockSize)
+    case .adam:
+      _ = kernels.adam(
+        parameters + start, gradients + start, first + start, second + start, blockSize, adamConstants)
+    case .momentum:
+      _ = kernels.momentum(
+        parameters + start, gradients + start, first + start, blockSize, momentumConstants)
+    case .adamFromBytes:
+      _ = kernels.adamFromBytes(
+        parameters + start, gradients + start, signedBlock(start), unsignedBlock(start), blockSize, adamConstants)
+    case .momentumFromBytes:
+      _ = kernels.momentumFromBytes(
+        parameters + start, gradients + start, signedBlock(start), blockSize, momentumConstants)
+    case .decodeSigned:
+      signed.decode(signedCodes + start, count: blockSize, scale: 0.01, into: decoded + start, kernels)
+    case .decodeUnsigned:
+      unsigned.decode(unsignedCodes + start, count: blockSize, scale: 1e-4, into: decoded + start, kernels)
+    case .encodeSigned:
+      _ = signed.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start, kernels)
+    case .encodeUnsigned:
+      _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
+    }
+  }
+
+  private func signedBlock(_ start: Int) -> ByteBlock {
+    ByteBlock(codes: signedCodes + start, scale: 0.01, map: byteMap(signed), values: decoded + start)
+  }
+
+  private func unsignedBlock(_ start: Int) -> ByteBlock {
+    ByteBlock(codes: unsignedCodes + start, scale: 1e-4, map: byteMap(unsigned), values: decodedSquares + start)
+  }
+
+  private func byteMap(_ codec: BlockCodec) -> ByteMap {
+    guard case .bytes(let map) = codec.map else { fatalError("not a codebook of byte codes") }
+    return map
+  }
+
+  private let adamConstants = AdamConstants(
+    beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-12, scaledEpsilon: 1e-8,
+    coupledDecay: 0, decoupledDecay: 0)
+
+  private let momentumConstants = MomentumConstants(
+    bufferFactor: 0.9, gradientFactor: 1, directionOfGradient: 0, directionOfBuffer: 1, learningRate: 1e-12,
+    coupledDecay: 0)
+}

@@ -1,0 +1,47 @@
+import LowBitOptimizers
+
+/// An optimizer to measure.
+struct Subject: Sendable {
+  let name: String
+  /// The optimizer of the same family with float32 state, that the times are compared with.
+  let partner: String
+  let make: @Sendable () -> LowBitOptimizer
+
+  /// So small that the parameters stay what they are however many steps are measured.
+  private static let learningRate: Float = 1e-9
+
+  /// Every optimizer and format; a new one is added here. Each partner comes before those that are compared with it.
+  static let all = [
+    Subject(name: "Adam32", partner: "Adam32") { Adam32(learningRate: learningRate) },
+    Subject(name: "Adam8bit", partner: "Adam32") { Adam8bit(learningRate: learningRate) },
+    Subject(name: "AdamW32", partner: "AdamW32") { AdamW32(learningRate: learningRate) },
+    Subject(name: "AdamW8bit", partner: "AdamW32") { AdamW8bit(learningRate: learningRate) },
+    Subject(name: "Momentum32", partner: "Momentum32") { Momentum32(learningRate: learningRate) },
+    Subject(name: "Momentum8bit", partner: "Momentum32") { Momentum8bit(learningRate: learningRate) },
+  ]
+
+  /// Most state that one family keeps at the same time, per parameter.
+  static let mostStateBytesPerParameter = 16
+
+  var isPartner: Bool { name == partner }
+}
+
+/// The optimizers that share a rule. They are measured in turns, the float32 one first.
+struct Family {
+  let subjects: [Subject]
+  /// Those that are shown; the partner may only be there for the ratio.
+  let shown: Set<String>
+
+  var partner: Subject { subjects[0] }
+
+  /// The families of all subjects that `isShown` holds for, each with its partner.
+  static func families(of subjects: [Subject] = Subject.all, where isShown: (Subject) -> Bool) -> [Family] {
+    subjects.filter(\.isPartner).compactMap { partner in
+      let members = subjects.filter { $0.partner == partner.name }
+      let shown = members.filter(isShown)
+      guard !shown.isEmpty else { return nil }
+      let others = shown.filter { !$0.isPartner }
+      return Family(subjects: [partner] + others, shown: Set(shown.map(\.name)))
+    }
+  }
+}

@@ -1,0 +1,99 @@
+import Foundation
+import LowBitOptimizers
+
+/// Trains one small model under several optimizers and compares them.
+@main
+struct LowBitTrain {
+  static func main() {
+    do {
+      let options = try Options(Array(CommandLine.arguments.dropFirst()))
+      if options.help {
+        Terminal.line(Options.usage)
+      } else {
+        exit(try compare(options))
+      }
+    } catch let problem as Options.Problem {
+      Terminal.complain("\(problem). Try --help.")
+      exit(2)
+    } catch {
+      Terminal.complain("\(error)")
+      exit(2)
+    }
+  }
+
+  private static func compare(_ options: Options) throws -> Int32 {
+    var sizes = CharacterModelSizes(vocabulary: 0)
+    let text = try TrainingText.load(path: options.textPath, context: sizes.context)
+    sizes.vocabulary = text.vocabulary.count
+    // Opened before the training, so that a wrong path does not cost a minute.
+    let files = try [options.jsonPath, options.svgPath].map { try $0.map(OutputFile.init) }
+
+    let results = options.optimizers.enumerated().map { index, name in
+      let task = CharacterTask(text, sizes: sizes, seed: options.seed)
+      if index == 0 { printHeader(options, text, task) }
+      return train(OptimizerEntry.named(name)!, task, options)
+    }
+
+    Terminal.line()
+    for line in ResultTable(results: results, unicode: Terminal.showsUnicode()).lines() { Terminal.line(line) }
+    Terminal.line()
+    try files[0]?.write(ResultFile.json(results))
+    let title = "Character model on \(text.title), \(options.stepCount) steps, seed \(options.seed)"
+    try files[1]?.write(Data(LossChart(title: title, results: results).svg().utf8))
+
+    let verdict = Verdict(results)
+    for complaint in verdict.complaints { Terminal.line(complaint) }
+    Terminal.line("\(verdict.summary) To repeat: \(options.command)")
+    return verdict.exitCode
+  }
+
+  private static func train(_ entry: OptimizerEntry, _ task: CharacterTask, _ options: Options) -> TrainingResult {
+    let run = TrainingRun(entry, task: task, steps: options.stepCount, seed: options.seed)
+    var progress = ProgressLine(optimizer: entry.name, steps: options.stepCount, tokensPerStep: task.tokensPerStep)
+    while !run.isFinished {
+      run.advance()
+      progress.update(step: run.step, loss: run.recentLoss(20), seconds: run.seconds)
+    }
+    progress.clear()
+    return run.finish()
+  }
+
+  private static func printHeader(_ options: Options, _ text: TrainingText, _ task: CharacterTask) {
+    let sizes = task.model.sizes
+    if Machine.isDebugBuild {
+      Terminal.line("*** DEBUG BUILD: the times below mean nothing. Use: swift run -c release lowbit-train ***")
+    }
+    Terminal.line("machine  \(Machine.processor), \(Machine.threads) threads")
+    Terminal.line(
+      "model    \(task.parameters.count) parameters in \(task.parameters.parameters.count) tensors, "
+        + "width \(sizes.width), \(sizes.blocks) blocks, context \(sizes.context)")
+    Terminal.line(
+      "text     \(text.title), \(text.count) characters, \(text.vocabulary.count) different")
+    Terminal.line(
+      "to beat  a loss of \(fixed(unigramEntropy(text.validation), 3)), from guessing by letter frequency alone")
+    Terminal.line(
+      "runs     \(options.stepCount) steps of \(task.tokensPerStep) characters for each optimizer, "
+        + "seed \(options.seed)")
+    Terminal.line()
+  }
+}
+
+/// A result file, opened early and written late.
+struct OutputFile {
+  let path: String
+
+  struct Problem: Error, CustomStringConvertible {
+    let path: String
+    var description: String { "\(path) cannot be written." }
+  }
+
+  init(_ path: String) throws {
+    self.path = path
+    guard let file = fopen(path, "a") else { throw Problem(path: path) }
+    fclose(file)
+  }
+
+  func write(_ data: Data) throws {
+    do { try data.write(to: URL(fileURLWithPath: path)) } catch { throw Problem(path: path) }
+  }
+}

@@ -1,0 +1,41 @@
+/// The comparison as text, one row an optimizer.
+struct ResultTable {
+  let results: [TrainingResult]
+  let unicode: Bool
+
+  /// Two lines, so that a row fits a terminal of 80 columns.
+  static let headings = [
+    ["", "valid.", "vs", "train.", "bytes", "state", "seconds", "training"],
+    ["optimizer", "loss", "32-bit", "loss", "per param", "bytes", "per step", "loss curve"],
+  ]
+
+  func lines() -> [String] {
+    let rows = Self.headings + cells()
+    let widths = Self.headings[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
+    return rows.map { row in
+      let last = row.count - 1
+      let fields = row.indices.map { column in
+        // Names and curves start at the left edge, numbers end at the right one.
+        let text = row[column]
+        if column == last { return text }
+        return column == 0
+          ? text.padded(to: widths[column]) : String(repeating: " ", count: widths[column] - text.count) + text
+      }
+      return fields.joined(separator: "  ")
+    }
+  }
+
+  private func cells() -> [[String]] {
+    let range = commonRange(results.map(\.losses))
+    let sparkline = Sparkline(unicode: unicode)
+    return results.map { result in
+      let partner = results.first { $0.optimizer == result.fullPrecision }
+      return [
+        result.optimizer, fixed(result.finalValidationLoss, 4),
+        partner.map { fixed(result.finalValidationLoss / $0.finalValidationLoss, 4) + "x" } ?? "-",
+        fixed(result.finalTrainingLoss, 4), fixed(result.stateBytesPerParameter, 2), "\(result.stateBytes)",
+        fixed(result.secondsPerStep, 4), sparkline.draw(result.losses, range: range),
+      ]
+    }
+  }
+}

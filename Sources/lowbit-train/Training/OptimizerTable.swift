@@ -1,0 +1,42 @@
+import LowBitOptimizers
+
+/// An optimizer that can be named on the command line. To add one, add a line to `all`.
+struct OptimizerEntry: Sendable {
+  let name: String
+  /// The 32-bit optimizer that follows the same rule; its own name for those.
+  let fullPrecision: String
+  /// The learning rate at the end of the warm-up.
+  let peakRate: Float
+  /// Whether a run without `--optimizers` includes it.
+  let isDefault: Bool
+  let make: @Sendable (_ learningRate: Float) -> LowBitOptimizer
+
+  private init(
+    _ name: String, like fullPrecision: String, rate: Float, isDefault: Bool = true,
+    make: @escaping @Sendable (Float) -> LowBitOptimizer
+  ) {
+    self.name = name
+    self.fullPrecision = fullPrecision
+    peakRate = rate
+    self.isDefault = isDefault
+    self.make = make
+  }
+
+  // Within a family every width has the same learning rate: only the state differs.
+  private static let adamRate: Float = 4e-3
+  private static let momentumRate: Float = 0.3
+
+  static let all: [OptimizerEntry] = [
+    OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
+    OptimizerEntry("Adam8bit", like: "Adam32", rate: adamRate) { Adam8bit(learningRate: $0) },
+    OptimizerEntry("AdamW32", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW32(learningRate: $0) },
+    OptimizerEntry("AdamW8bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW8bit(learningRate: $0) },
+    OptimizerEntry("Momentum32", like: "Momentum32", rate: momentumRate) { Momentum32(learningRate: $0) },
+    OptimizerEntry("Momentum8bit", like: "Momentum32", rate: momentumRate) { Momentum8bit(learningRate: $0) },
+  ]
+
+  /// Capitals do not matter: `adam8bit` finds `Adam8bit`.
+  static func named(_ name: String) -> OptimizerEntry? {
+    all.first { $0.name.lowercased() == name.lowercased() }
+  }
+}
