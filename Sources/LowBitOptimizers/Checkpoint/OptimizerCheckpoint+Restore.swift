@@ -124,11 +124,13 @@ extension SafetensorsReader {
   /// That the memory for all tensors can be had: allocating a state stops the program where it cannot. It is at most the
   /// file's length, which the tensors cover without overlap.
   func checkMemory() throws(CheckpointError) {
-    let byteCount = header.tensors.reduce(0) { $0 + $1.range.count }
-    guard let memory = malloc(max(byteCount, 1)) else {
+    let byteCount = max(header.tensors.reduce(0) { $0 + $1.range.count }, 1)
+    // Not malloc and free: the compiler takes a pair of them to succeed, and removes it.
+    let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+    guard let memory, memory != MAP_FAILED else {
       throw CheckpointError(.fileAccess, "data", "no memory for \(byteCount) bytes of state")
     }
-    free(memory)
+    munmap(memory, byteCount)
   }
 
   fileprivate func state(_ entry: CheckpointManifest.Entry) throws(CheckpointError) -> ParameterState {

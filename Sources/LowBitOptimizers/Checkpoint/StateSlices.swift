@@ -67,7 +67,8 @@ extension LowBitOptimizer {
           "\(key): slice \(index) has step \(slice.step) and \(slice.state.formats.line), slice 0 has \(first.step) and "
             + first.formats.line)
       }
-      guard index == slices.count - 1 || slice.count % first.formats.blockSize == 0 else {
+      let isLast = slices[(index + 1)...].allSatisfy { $0.count == 0 }
+      guard isLast || slice.count % first.formats.blockSize == 0 else {
         fatalError("\(key): slice \(index) has \(slice.count) elements, no multiple of \(first.formats.blockSize)")
       }
     }
