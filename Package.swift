@@ -53,8 +53,11 @@ let package = Package(
     .testTarget(
       name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport", "TileKernels"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
+    .executableTarget(
+      name: "CheckpointWorker", dependencies: ["LowBitOptimizers", "TestSupport"], path: "Tests/CheckpointWorker",
+      swiftSettings: [optimized]),
     .testTarget(
-      name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport"],
+      name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport", "CheckpointWorker"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(name: "ProgramSupportTests", dependencies: ["ProgramSupport"]),
     .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train", "ProgramSupport", "TestSupport"]),

@@ -38,7 +38,10 @@ final class DoubleOracleTests: XCTestCase {
           for decoupled in [true, false] {
             let name =
               "lr \(learningRate), β \(beta1) \(beta2), ε \(epsilon), λ \(weightDecay), \(corrected), \(decoupled)"
-            let make = decoupled ? AdamW32.init : Adam32.init
+            let make =
+              decoupled
+              ? AdamW32.init(learningRate:beta1:beta2:epsilon:weightDecay:biasCorrection:blockSize:)
+              : Adam32.init(learningRate:beta1:beta2:epsilon:weightDecay:biasCorrection:blockSize:)
             let optimizer: AdamOptimizer = make(
               Float(learningRate), Float(beta1), Float(beta2), Float(epsilon), Float(weightDecay), corrected, nil)
             var m = [Double](repeating: 0, count: count)

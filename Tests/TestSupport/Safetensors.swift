@@ -27,6 +27,12 @@ public struct Safetensors {
 
   public func integers(_ name: String) -> [Int] { (load(name, "I64") as [Int64]).map(Int.init) }
 
+  /// The bytes of a tensor of any type.
+  public func data(_ name: String) -> Data {
+    let offsets = entries[name]!["data_offsets"] as! [Int]
+    return Data(data[data.startIndex + offsets[0]..<data.startIndex + offsets[1]])
+  }
+
   private func load<Element>(_ name: String, _ type: String) -> [Element] {
     guard let entry = entries[name] else { fatalError("no tensor \(name)") }
     precondition(entry["dtype"] as! String == type, "\(name) is not \(type)")

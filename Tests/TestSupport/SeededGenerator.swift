@@ -10,6 +10,9 @@ public struct SeededGenerator: RandomNumberGenerator {
     print("\(test): seed \(state)")
   }
 
+  /// For data that is the same whatever the seed of the test, and is not worth a line of output.
+  public init(quietly seed: UInt64) { state = seed }
+
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var z = state

@@ -14,7 +14,8 @@ final class StepEngine: @unchecked Sendable {
 
   var threadCount = ProcessInfo.processInfo.activeProcessorCount
   var kernels = KernelSet.current
-  private let blockSize: Int
+  /// Of the tasks so far, the largest.
+  private var blockSize: Int
 
   private var tasks: UnsafeMutableBufferPointer<TensorTask>
   private var taskCount = 0
@@ -23,7 +24,7 @@ final class StepEngine: @unchecked Sendable {
   private var scratch: UnsafeMutablePointer<Float>
   private var scratchThreadCount = 1
   /// Two moments, and a line between threads so that they do not write into each other's cache lines.
-  private let scratchStride: Int
+  private var scratchStride: Int
 
   private let lock = NSLock()
   private var nextChunk = 0
@@ -32,13 +33,23 @@ final class StepEngine: @unchecked Sendable {
   init(blockSize: Int) {
     self.blockSize = blockSize
     tasks = .allocate(capacity: 8)
-    scratchStride = 2 * blockSize + 32
+    scratchStride = Self.scratchStride(blockSize)
     scratch = Self.allocateScratch(scratchStride)
   }
 
   deinit {
     tasks.deallocate()
     UnsafeMutableRawPointer(scratch).deallocate()
+  }
+
+  private static func scratchStride(_ blockSize: Int) -> Int { 2 * blockSize + 32 }
+
+  /// A restored state can have larger blocks than the optimizer gives to new ones.
+  private func enlargeScratch(blockSize: Int) {
+    self.blockSize = blockSize
+    scratchStride = Self.scratchStride(blockSize)
+    UnsafeMutableRawPointer(scratch).deallocate()
+    scratch = Self.allocateScratch(scratchThreadCount * scratchStride)
   }
 
   private static func allocateScratch(_ count: Int) -> UnsafeMutablePointer<Float> {
@@ -52,7 +63,9 @@ final class StepEngine: @unchecked Sendable {
     blockCount = 0
   }
 
-  func addTask(_ update: TensorUpdate, first: MomentMemory, second: MomentMemory, _ constants: StepConstants) {
+  func addTask(
+    _ update: TensorUpdate, first: MomentMemory, second: MomentMemory, _ constants: StepConstants, blockSize: Int
+  ) {
     if taskCount == tasks.count {
       let larger = UnsafeMutableBufferPointer<TensorTask>.allocate(capacity: 2 * taskCount)
       _ = larger.moveInitialize(fromContentsOf: tasks)
@@ -66,6 +79,7 @@ final class StepEngine: @unchecked Sendable {
     (tasks.baseAddress! + taskCount).initialize(to: task)
     taskCount += 1
     blockCount += task.blockCount
+    if blockSize > self.blockSize { enlargeScratch(blockSize: blockSize) }
   }
 
   /// Blocks of the task that were skipped in the last run, and all its blocks.

@@ -11,6 +11,13 @@ protocol UpdateRule: Sendable {
   /// - Parameters:
   ///   - step: the number of this update of the parameter, from 1.
   func constants(step: Int, learningRate: Double) -> StepConstants
+
+  /// The rule's name in checkpoints.
+  var name: String { get }
+  /// All that ``constants(step:learningRate:)`` depends on beside its arguments, as text that reads back exactly.
+  var hyperparameters: [String: String] { get }
+  /// The same rule with the hyperparameters of a checkpoint.
+  func with(_ hyperparameters: inout MetadataFields) throws(CheckpointError) -> Self
 }
 
 /// Adam (decay added to the gradient) or AdamW (decay on the parameter), with bias correction or without.

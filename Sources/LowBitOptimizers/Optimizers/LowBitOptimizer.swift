@@ -37,15 +37,20 @@ public class LowBitOptimizer {
     set { engine.kernels = newValue }
   }
 
-  let rule: any UpdateRule
-  let formats: StateFormats
+  /// Restoring a checkpoint replaces these and the states.
+  final var rule: any UpdateRule
+  final var formats: StateFormats
   private let engine: StepEngine
-  private(set) var states: [ParameterKey: ParameterState] = [:]
+  final var states: [ParameterKey: ParameterState] = [:] {
+    didSet { isLastCallCurrent = false }
+  }
   /// The states of the call in progress, one a task.
   private var statesInCall: [ParameterState] = []
   /// Those of the call before: most programs name their tensors in the same order every time, and comparing a key costs
   /// less than looking it up.
   private var statesInLastCall: [ParameterState] = []
+  /// Whether the states have stayed as they were since the last call.
+  private var isLastCallCurrent = false
   private var callCount = 0
 
   init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
@@ -68,6 +73,7 @@ public class LowBitOptimizer {
     callCount += 1
     engine.removeAllTasks()
     swap(&statesInCall, &statesInLastCall)
+    if !isLastCallCurrent { statesInLastCall.removeAll(keepingCapacity: true) }
     statesInCall.removeAll(keepingCapacity: true)
     var constants: (step: Int, value: StepConstants)?
     for tensor in tensors {
@@ -82,8 +88,11 @@ public class LowBitOptimizer {
         constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: Double(learningRate)))
       }
       statesInCall.append(state)
-      engine.addTask(tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value)
+      engine.addTask(
+        tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value,
+        blockSize: state.formats.blockSize)
     }
+    isLastCallCurrent = true
     engine.run()
     return finishCall()
   }
@@ -111,12 +120,17 @@ public class LowBitOptimizer {
       }
       return state
     }
-    let reason =
-      formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: tensor.key, count: count, role: tensor.role)
+    let (formats, reason) = formats(for: tensor.key, count: count, role: tensor.role)
     let state = ParameterState(
-      key: tensor.key, count: count, formats: reason == .largeEnough ? formats : formats.in32Bit, reason: reason)
+      key: tensor.key, count: count, formats: formats, reason: reason, role: tensor.role)
     states[tensor.key] = state
     return state
+  }
+
+  /// The formats of a new state.
+  final func formats(for key: ParameterKey, count: Int, role: ParameterRole) -> (StateFormats, FormatReason) {
+    let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: key, count: count, role: role)
+    return (reason == .largeEnough ? formats : formats.in32Bit, reason)
   }
 
   // MARK: - Looking inside
@@ -138,10 +152,8 @@ public class LowBitOptimizer {
   }
 
   /// Forgets all state, as if no update had happened.
-  public final func reset() { replaceStates([:]) }
-
-  final func replaceStates(_ states: [ParameterKey: ParameterState]) {
-    self.states = states
+  public final func reset() {
+    states.removeAll()
     statesInCall.removeAll()
     statesInLastCall.removeAll()
   }

@@ -5,8 +5,8 @@ internal import TileKernels
 final class MomentStorage {
   let format: MomentFormat
   let count: Int
-  private let floats: UnsafeMutableBufferPointer<Float>
-  private let tensor: QuantizedTensor?
+  let floats: UnsafeMutableBufferPointer<Float>
+  let tensor: QuantizedTensor?
   /// The view that the step works on. Valid as long as this object.
   let memory: MomentMemory
 

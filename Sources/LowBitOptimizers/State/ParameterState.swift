@@ -3,6 +3,8 @@ final class ParameterState {
   let key: ParameterKey
   let count: Int
   let reason: FormatReason
+  /// Decides the formats anew when the state is converted.
+  let role: ParameterRole
   let formats: StateFormats
   let first: MomentStorage
   let second: MomentStorage?
@@ -11,10 +13,13 @@ final class ParameterState {
   /// The optimizer's call that last touched this state, to find a key that is named twice in a batch.
   var lastCall = 0
 
-  init(key: ParameterKey, count: Int, formats: StateFormats, reason: FormatReason) {
+  init(
+    key: ParameterKey, count: Int, formats: StateFormats, reason: FormatReason, role: ParameterRole = .weight
+  ) {
     self.key = key
     self.count = count
     self.reason = reason
+    self.role = role
     self.formats = formats
     first = MomentStorage(format: formats.first, count: count)
     second = formats.second.map { MomentStorage(format: $0, count: count) }

@@ -1,0 +1,178 @@
+import BlockQuantization
+
+/// A piece of a moment's memory as checkpoints store it, in the tensor `<key>.<name><1 or 2>`.
+///
+/// A format says here which pieces it has and what they may hold; saving, restoring and slicing then work by themselves.
+struct MomentRegion: Hashable {
+  enum Content: Hashable {
+    /// float32, all within the range.
+    case floats(ClosedRange<Float>)
+    /// Codes of so many bits, packed from the low end; the bits after the last are zero.
+    case codes(bits: Int)
+  }
+
+  let name: String
+  let content: Content
+  /// Floats, or codes.
+  let count: Int
+  /// How many of them belong to one block, if the region can be cut between blocks.
+  let countPerBlock: Int?
+
+  var type: SafetensorsType {
+    switch content {
+    case .floats: .f32
+    case .codes: .u8
+    }
+  }
+
+  var byteCount: Int { byteCount(of: count) }
+
+  private func byteCount(of count: Int) -> Int {
+    switch content {
+    case .floats: 4 * count
+    case .codes(let bits): count / 8 * bits + (count % 8 * bits + 7) / 8
+    }
+  }
+
+  /// Elements of the tensor that the file holds.
+  var elementCount: Int { type == .f32 ? count : byteCount }
+
+  /// The bytes of these blocks; nil if the region cannot be cut there.
+  func byteRange(ofBlocks blocks: Range<Int>) -> Range<Int>? {
+    guard let countPerBlock else { return nil }
+    return byteCount(
+      of: min(blocks.lowerBound * countPerBlock, count))..<byteCount(of: min(blocks.upperBound * countPerBlock, count))
+  }
+
+  /// What is wrong with the region's bytes, which are aligned, and at which element; nil if nothing is.
+  func firstProblem(in bytes: UnsafeRawBufferPointer) -> (index: Int, problem: String)? {
+    switch content {
+    case .floats(let range):
+      let floats = bytes.assumingMemoryBound(to: Float.self)
+      let (low, high) = (range.lowerBound, range.upperBound)
+      for index in 0..<floats.count where !(floats[index] >= low && floats[index] <= high) {
+        return (index, "\(floats[index]) is not between \(low) and \(high)")
+      }
+    case .codes(let bits):
+      let usedBits = (count % 8 * bits) % 8
+      if usedBits != 0, let last = bytes.last, last >> usedBits != 0 {
+        return (bytes.count - 1, "the bits after the last code are not zero")
+      }
+    }
+    return nil
+  }
+}
+
+extension MomentFormat {
+  /// The format's name in checkpoints. The block size is kept beside it.
+  var identifier: String {
+    switch self {
+    case .float32: "float32"
+    case .blocks(let quantizer):
+      quantizer.codebook.name + (quantizer.scaleRule == .absmax ? "" : "-\(quantizer.scaleRule.rawValue)")
+    }
+  }
+
+  /// - Parameter blockSize: from 64 to 4096.
+  init?(identifier: String, blockSize: Int) {
+    var formats: [MomentFormat] = [.float32]
+    // Codes must not share a byte with those of the next block.
+    for codebook in Self.codebooks where blockSize * codebook.bits % 8 == 0 {
+      for scaleRule in Self.scaleRules(codebook) {
+        formats.append(.blocks(BlockQuantizer(codebook, blockSize: blockSize, scaleRule: scaleRule)))
+      }
+    }
+    guard let format = formats.first(where: { $0.identifier == identifier }) else { return nil }
+    self = format
+  }
+
+  /// Those that a moment can be stored with. A file names one of them and never brings its own.
+  private static let codebooks: [Codebook] = [.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned]
+
+  private static func scaleRules(_ codebook: Codebook) -> [ScaleRule] {
+    codebook.isSigned ? [.absmax, .signedExtreme] : [.absmax]
+  }
+
+  /// A first moment has either sign. A second moment is never negative; in float32 it may have overflowed to infinity,
+  /// which holds its parameter still and harms nothing else.
+  func regions(count: Int, blockSize: Int, isSecond: Bool) -> [MomentRegion] {
+    let greatest = Float.greatestFiniteMagnitude
+    switch self {
+    case .float32:
+      return [
+        MomentRegion(
+          name: "state", content: .floats(isSecond ? 0 ... .infinity : -greatest...greatest), count: count,
+          countPerBlock: blockSize)
+      ]
+    case .blocks(let quantizer):
+      return [
+        MomentRegion(
+          name: "state", content: .codes(bits: quantizer.codebook.bits), count: count, countPerBlock: blockSize),
+        MomentRegion(
+          name: "absmax", content: .floats(quantizer.scaleRule == .absmax ? 0...greatest : -greatest...greatest),
+          count: quantizer.blockCount(of: count), countPerBlock: 1),
+      ]
+    }
+  }
+}
+
+extension MomentStorage {
+  /// The memory of the format's regions, in their order.
+  var regionMemory: [UnsafeMutableRawBufferPointer] {
+    guard let storage = tensor?.storage else { return [UnsafeMutableRawBufferPointer(floats)] }
+    return [UnsafeMutableRawBufferPointer(storage.codes), UnsafeMutableRawBufferPointer(storage.scales)]
+  }
+
+  /// Takes over another moment's values, encoded anew if that has another format.
+  func convert(from source: MomentStorage) {
+    precondition(source.count == count)
+    switch (source.format, format) {
+    case _ where source.format == format:
+      for (target, source) in zip(regionMemory, source.regionMemory) { target.copyMemory(from: .init(source)) }
+    case (_, .float32):
+      source.tensor?.decode(into: floats)
+    case (.float32, _):
+      encode(UnsafeBufferPointer(source.floats))
+    default:
+      source.decoded().withUnsafeBufferPointer { encode($0) }
+    }
+  }
+
+  private func encode(_ values: UnsafeBufferPointer<Float>) {
+    guard let tensor else { return }
+    tensor.quantizer.encode(values, codes: tensor.storage.codes, scales: tensor.storage.scales)
+  }
+}
+
+/// A region of a parameter's state, with the number of its moment and its memory.
+struct StateRegion {
+  let region: MomentRegion
+  let moment: Int
+  let memory: UnsafeMutableRawBufferPointer
+
+  func tensorName(_ key: ParameterKey) -> String { "\(key).\(region.name)\(moment)" }
+
+  /// Stops a value that no state can hold, on its way out as well as in.
+  func check(_ key: ParameterKey) throws(CheckpointError) {
+    if let (index, problem) = region.firstProblem(in: UnsafeRawBufferPointer(memory)) {
+      throw CheckpointError(.invalidValue, "\(tensorName(key))[\(index)]", problem)
+    }
+  }
+}
+
+extension StateFormats {
+  /// All regions of a state with these formats: those of the first moment, then those of the second.
+  func regions(count: Int) -> [(region: MomentRegion, moment: Int)] {
+    let first = first.regions(count: count, blockSize: blockSize, isSecond: false)
+    let second = second?.regions(count: count, blockSize: blockSize, isSecond: true) ?? []
+    return first.map { ($0, 1) } + second.map { ($0, 2) }
+  }
+}
+
+extension ParameterState {
+  var regions: [StateRegion] {
+    zip(formats.regions(count: count), first.regionMemory + (second?.regionMemory ?? [])).map {
+      StateRegion(region: $0.region, moment: $0.moment, memory: $1)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import CheckpointWorker
+import Foundation
+import XCTest
+
+@testable import LowBitOptimizers
+
+/// Everything of an optimizer that a checkpoint holds, byte for byte.
+struct OptimizerSnapshot: Equatable {
+  var metadata: [String: String]
+  var regions: [String: [UInt8]]
+
+  init(_ optimizer: LowBitOptimizer) {
+    let states = optimizer.states.values.sorted { $0.key < $1.key }
+    metadata = CheckpointManifest(of: optimizer, entries: states.map { CheckpointManifest.Entry(of: $0) }).metadata
+    regions = [:]
+    for state in states {
+      for region in state.regions { regions[region.tensorName(state.key)] = Array(region.memory) }
+    }
+  }
+}
+
+/// A folder that is gone after the test.
+final class TemporaryFolder {
+  let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("checkpoint-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func file(_ name: String) -> URL { url.appendingPathComponent(name) }
+
+  var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: url.path).sorted()) ?? [] }
+}
+
+/// A safetensors file of any header and data.
+func safetensors(_ header: [UInt8], _ data: [UInt8] = [], length: UInt64? = nil) -> [UInt8] {
+  let length = length ?? UInt64(header.count)
+  return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + header + data
+}
+
+func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) -> [UInt8] {
+  safetensors(Array(header.utf8), data, length: length)
+}
+
+extension LowBitOptimizer {
+  func restore(
+    bytes: [UInt8], converting: Bool = false, expecting parameters: [ParameterKey: Int]? = nil
+  ) throws(CheckpointError) {
+    try bytes.withUnsafeBytes { bytes -> Result<Void, CheckpointError> in
+      do throws(CheckpointError) {
+        try restore(reading: MemorySource(bytes: bytes), converting: converting, expecting: parameters)
+        return .success(())
+      } catch {
+        return .failure(error)
+      }
+    }.get()
+  }
+}
+
+/// The worker executable, which the build puts beside the test bundle.
+func startWorker(_ arguments: String...) throws -> Process {
+  let process = Process()
+  process.executableURL = Bundle.module.bundleURL.deletingLastPathComponent().appendingPathComponent("CheckpointWorker")
+  process.arguments = arguments
+  try process.run()
+  return process
+}
