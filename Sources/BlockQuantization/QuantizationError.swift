@@ -1,5 +1,7 @@
 /// How far a quantizer's output is from its input, on data of the caller's.
 ///
+/// No quantizer holds a NaN or an infinity: if the data has one, every measure but the share of codes is infinite.
+///
 /// ```swift
 /// let error = QuantizationError(of: .dynamic8, on: gradient)
 /// XCTAssertLessThan(error.maximumRelativeToBlock, 0.01, "\(error)")
@@ -49,6 +51,7 @@ public struct QuantizationError: Hashable, Sendable {
     var sumRelative = 0.0
     var largestRelative = 0.0
     var sumOfSquares = 0.0
+    let isFinite = values.allSatisfy(\.isFinite)
     for start in stride(from: 0, to: values.count, by: blockSize) {
       let block = start..<min(start + blockSize, values.count)
       let absmax = block.reduce(0.0) { max($0, Double(values[$1]).magnitude) }
@@ -63,11 +66,11 @@ public struct QuantizationError: Hashable, Sendable {
       }
     }
     let divisor = Double(max(values.count, 1))
-    mean = sum / divisor
-    maximum = largest
-    meanRelativeToBlock = sumRelative / divisor
-    maximumRelativeToBlock = largestRelative
-    rootMeanSquare = (sumOfSquares / divisor).squareRoot()
+    mean = isFinite ? sum / divisor : .infinity
+    maximum = isFinite ? largest : .infinity
+    meanRelativeToBlock = isFinite ? sumRelative / divisor : .infinity
+    maximumRelativeToBlock = isFinite ? largestRelative : .infinity
+    rootMeanSquare = isFinite ? (sumOfSquares / divisor).squareRoot() : .infinity
     shareOfCodesUsed = Double(Set(codes).count) / Double(codebook.values.count)
     count = values.count
   }

@@ -11,13 +11,18 @@ package import TileKernels
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 ///
-/// A step runs over all cores and allocates nothing after a parameter's first. Its result has the same bits for any
+/// A step runs over all cores. After a parameter's first it allocates nothing of its own; Dispatch takes a few small blocks
+/// to wake threads. Its result has the same bits for any
 /// number of threads and on every CPU. An optimizer is used from one thread at a time.
 public class LowBitOptimizer {
   /// Read at every update, so a schedule sets it between steps.
   public var learningRate: Float {
-    didSet { checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude) }
+    didSet {
+      checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
+      exactLearningRate = Double(decimal: learningRate)
+    }
   }
+  private var exactLearningRate: Double
 
   /// Which parameters keep 32-bit state.
   public var sizeRule = SizeRule()
@@ -56,6 +61,7 @@ public class LowBitOptimizer {
   init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
     checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
     self.learningRate = learningRate
+    exactLearningRate = Double(decimal: learningRate)
     self.rule = rule
     self.formats = formats
     engine = StepEngine(blockSize: formats.blockSize)
@@ -65,7 +71,8 @@ public class LowBitOptimizer {
 
   /// Moves many tensors in one call: one parallel loop over all their blocks.
   ///
-  /// - Precondition: no key occurs twice, and sizes agree with the gradients and with earlier calls.
+  /// - Precondition: no key occurs twice, no two tensors share memory, no gradient overlaps another tensor's parameter, and
+  ///   sizes agree with the gradients and with earlier calls.
   @discardableResult
   public final func update(_ tensors: [TensorUpdate]) -> UpdateSummary { updateEach(of: tensors) }
 
@@ -85,7 +92,7 @@ public class LowBitOptimizer {
         continue
       }
       if constants?.step != state.step + 1 {
-        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: Double(learningRate)))
+        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: exactLearningRate))
       }
       statesInCall.append(state)
       engine.addTask(
@@ -93,11 +100,13 @@ public class LowBitOptimizer {
         blockSize: state.formats.blockSize)
     }
     isLastCallCurrent = true
+    // The two lists take turns: the next call must not have to grow the other one.
+    statesInLastCall.reserveCapacity(statesInCall.count)
     engine.run()
     return finishCall()
   }
 
-  /// A tensor of which nothing moved has not made a step.
+  /// A tensor of which every block was skipped has not made a step.
   private func finishCall() -> UpdateSummary {
     var summary = UpdateSummary()
     for (index, state) in statesInCall.enumerated() {
@@ -169,7 +178,9 @@ public struct Moments: Hashable, Sendable {
 
 /// The moments of one parameter as they are stored; nil where a moment is in float32.
 public struct QuantizedMoments: Equatable, Sendable {
+  /// Adam's mean of gradients, or Momentum's buffer.
   public var first: QuantizedTensor?
+  /// Adam's mean of squared gradients; nil for Momentum.
   public var second: QuantizedTensor?
 }
 
