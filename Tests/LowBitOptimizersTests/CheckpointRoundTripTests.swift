@@ -109,6 +109,27 @@ final class CheckpointRoundTripTests: XCTestCase {
     }
   }
 
+  /// A file of every version that was released must load for ever; and the same run writes it, on every platform.
+  func testTheCheckpointOfVersion1() throws {
+    let folder = try TemporaryFolder()
+    let golden = Bundle.module.url(forResource: "Golden/checkpoint_version1", withExtension: "safetensors")!
+    let optimizer = AdamW8bit(learningRate: 2e-3, blockSize: 128)
+    optimizer.sizeRule.minimumCount = 300
+    optimizer.sizeRule.keep32Bit("kept")
+    for step in 1...3 {
+      for (name, count) in [("weight", 700), ("kept", 320), ("bias", 20)] {
+        let gradient = (0..<count).map { Float(($0 * 37 + step * 11) % 101 - 50) / 16 }
+        var parameter = gradient.map { 1 - $0 }
+        optimizer.update(ParameterKey(name), &parameter, along: gradient)
+      }
+    }
+    let restored = AdamW8bit()
+    try restored.restore(from: golden)
+    XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(optimizer))
+    try restored.save(to: folder.file("state"))
+    XCTAssertEqual(try data(folder.file("state")), try data(golden))
+  }
+
   func testSavingRefusesWhatCannotBeRestored() throws {
     let folder = try TemporaryFolder()
     let file = folder.file("state")

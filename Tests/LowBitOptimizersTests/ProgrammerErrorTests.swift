@@ -72,6 +72,13 @@ struct ProgrammerErrorTests {
     }
   }
 
+  @Test func convertingAnotherRule() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = Adam8bit(converting: AdamW32())
+    }
+    #expect(stderr(result).contains("AdamW32 has the rule adamw, Adam8bit has adam"))
+  }
+
   @Test func hyperparametersOutOfRange() async {
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: .nan) }
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: -1) }
