@@ -1,4 +1,5 @@
 import BlockQuantization
+import Foundation
 import LowBitOptimizers
 import XCTest
 
@@ -86,6 +87,27 @@ final class ReadmeExampleTests: XCTestCase {
     XCTAssertLessThan(losses[4], losses[0])
     XCTAssertLessThan(losses[5], losses[1])
     XCTAssertTrue("\(optimizer.report())".contains("(embedding table)"))
+  }
+
+  func testSavingAndResuming() throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("readme-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let optimizer = Adam8bit()
+    let adam32 = Adam32()
+    var weights = [Float](repeating: 1, count: 5000)
+    optimizer.update("w", &weights, along: weights)
+    adam32.update("w", &weights, along: weights)
+
+    try optimizer.save(to: folder.appendingPathComponent("optimizer.safetensors"))
+    let resumed = Adam8bit()
+    try resumed.restore(from: folder.appendingPathComponent("optimizer.safetensors"))
+    let cheaper = Adam8bit(converting: adam32)
+
+    XCTAssertEqual(resumed.moments(of: "w"), optimizer.moments(of: "w"))
+    XCTAssertEqual(resumed.stepCount(of: "w"), 1)
+    XCTAssertEqual(cheaper.stepCount(of: "w"), 1)
+    XCTAssertLessThan(cheaper.stateByteCount, adam32.stateByteCount / 3)
   }
 
   func testQuantizationError() {
