@@ -42,10 +42,13 @@ let package = Package(
       dependencies: ["TileKernels", "TileKernelsPortable", "TileKernelsAVX2", "TileKernelsAVX512", "TileKernelsVBMI"],
       swiftSettings: [optimized]),
     .target(name: "LowBitOptimizers", dependencies: ["BlockQuantization", "TileKernels"], swiftSettings: [optimized]),
+    .target(name: "ProgramSupport", swiftSettings: [optimized]),
     .executableTarget(
-      name: "lowbit-train", dependencies: ["LowBitOptimizers"], swiftSettings: [optimized, noMathErrno]),
+      name: "lowbit-train", dependencies: ["LowBitOptimizers", "ProgramSupport"],
+      swiftSettings: [optimized, noMathErrno]),
     .executableTarget(
-      name: "lowbit-bench", dependencies: ["LowBitOptimizers", "TileKernels"], swiftSettings: [optimized]),
+      name: "lowbit-bench", dependencies: ["LowBitOptimizers", "ProgramSupport", "TileKernels"],
+      swiftSettings: [optimized]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [optimized]),
     .testTarget(
       name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "TestSupport", "TileKernels"],
@@ -56,7 +59,8 @@ let package = Package(
     .testTarget(
       name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport", "CheckpointWorker"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
-    .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train"]),
-    .testTarget(name: "lowbit-benchTests", dependencies: ["lowbit-bench"]),
+    .testTarget(name: "ProgramSupportTests", dependencies: ["ProgramSupport"]),
+    .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train", "ProgramSupport", "TestSupport"]),
+    .testTarget(name: "lowbit-benchTests", dependencies: ["lowbit-bench", "ProgramSupport", "TestSupport"]),
   ]
 )

@@ -4,7 +4,7 @@ package import TileKernels
 // Whole tensors, in parallel over blocks.
 
 extension BlockQuantizer {
-  /// Encodes into the caller's memory, without allocating.
+  /// Encodes into the caller's memory, allocating nothing of its own.
   ///
   /// - Parameters:
   ///   - codes: exactly ``codeByteCount(of:)`` bytes.
@@ -16,7 +16,7 @@ extension BlockQuantizer {
     encode(values, codes: codes, scales: scales, .current)
   }
 
-  /// Decodes into the caller's memory, without allocating. The count is that of `values`.
+  /// Decodes into the caller's memory, allocating nothing of its own. The count is that of `values`.
   public func decode(
     codes: UnsafeBufferPointer<UInt8>, scales: UnsafeBufferPointer<Float>,
     into values: UnsafeMutableBufferPointer<Float>
@@ -24,7 +24,7 @@ extension BlockQuantizer {
     decode(codes: codes, scales: scales, into: values, .current)
   }
 
-  /// Encodes into the caller's memory, without allocating.
+  /// Encodes into the caller's memory, allocating nothing of its own.
   public func encode(_ values: Span<Float>, codes: inout MutableSpan<UInt8>, scales: inout MutableSpan<Float>) {
     values.withUnsafeBufferPointer { values in
       codes.withUnsafeMutableBufferPointer { codes in
@@ -33,7 +33,7 @@ extension BlockQuantizer {
     }
   }
 
-  /// Decodes into the caller's memory, without allocating. The count is that of `values`.
+  /// Decodes into the caller's memory, allocating nothing of its own. The count is that of `values`.
   public func decode(codes: Span<UInt8>, scales: Span<Float>, into values: inout MutableSpan<Float>) {
     codes.withUnsafeBufferPointer { codes in
       scales.withUnsafeBufferPointer { scales in

@@ -10,7 +10,7 @@
 ///
 /// Special values: a block that holds only zeros or subnormals stores scale 0 and decodes to exact zeros; NaN encodes as
 /// zero, and an infinity as the greatest finite value of its sign. With an unsigned codebook, values are taken to be
-/// non-negative, and a positive one never decodes to zero.
+/// non-negative, and a positive one never decodes to zero unless its whole block is below 1.2e−38.
 ///
 /// Codes of 4 bits share bytes: the even element is in the low nibble. An odd length leaves zero bits in the last byte.
 public struct BlockQuantizer: Hashable, Sendable {

@@ -1,5 +1,7 @@
 /// How far a quantizer's output is from its input, on data of the caller's.
 ///
+/// No quantizer holds a NaN or an infinity: if the data has one, every measure but the share of codes is infinite.
+///
 /// ```swift
 /// let error = QuantizationError(of: .dynamic8, on: gradient)
 /// XCTAssertLessThan(error.maximumRelativeToBlock, 0.01, "\(error)")
@@ -22,8 +24,15 @@ public struct QuantizationError: Hashable, Sendable {
 
   /// Encodes and decodes `values` and measures the difference.
   public init(of quantizer: BlockQuantizer, on values: [Float]) {
+    self.init(of: quantizer.encode(values), against: values)
+  }
+
+  /// Encodes and decodes `values` and measures the difference. For the relative measures the whole tensor is one block.
+  public init(of quantizer: RankOneQuantizer, on values: [Float]) {
     let tensor = quantizer.encode(values)
-    self.init(of: tensor, against: values)
+    self.init(
+      decoded: tensor.decode(), values: values, blockSize: max(values.count, 1), codes: tensor.unpackedCodes,
+      quantizer.codebook)
   }
 
   /// Measures an encoded tensor against the values that it stands for.
@@ -31,13 +40,18 @@ public struct QuantizationError: Hashable, Sendable {
     guard tensor.count == values.count else {
       fatalError("a tensor of \(tensor.count) values is measured against \(values.count)")
     }
-    let decoded = tensor.decode()
-    let blockSize = tensor.quantizer.blockSize
+    self.init(
+      decoded: tensor.decode(), values: values, blockSize: tensor.quantizer.blockSize, codes: tensor.unpackedCodes,
+      tensor.quantizer.codebook)
+  }
+
+  private init(decoded: [Float], values: [Float], blockSize: Int, codes: [UInt8], _ codebook: Codebook) {
     var sum = 0.0
     var largest = 0.0
     var sumRelative = 0.0
     var largestRelative = 0.0
     var sumOfSquares = 0.0
+    let isFinite = values.allSatisfy(\.isFinite)
     for start in stride(from: 0, to: values.count, by: blockSize) {
       let block = start..<min(start + blockSize, values.count)
       let absmax = block.reduce(0.0) { max($0, Double(values[$1]).magnitude) }
@@ -52,12 +66,12 @@ public struct QuantizationError: Hashable, Sendable {
       }
     }
     let divisor = Double(max(values.count, 1))
-    mean = sum / divisor
-    maximum = largest
-    meanRelativeToBlock = sumRelative / divisor
-    maximumRelativeToBlock = largestRelative
-    rootMeanSquare = (sumOfSquares / divisor).squareRoot()
-    shareOfCodesUsed = Double(Set(tensor.unpackedCodes).count) / Double(tensor.quantizer.codebook.values.count)
+    mean = isFinite ? sum / divisor : .infinity
+    maximum = isFinite ? largest : .infinity
+    meanRelativeToBlock = isFinite ? sumRelative / divisor : .infinity
+    maximumRelativeToBlock = isFinite ? largestRelative : .infinity
+    rootMeanSquare = isFinite ? (sumOfSquares / divisor).squareRoot() : .infinity
+    shareOfCodesUsed = Double(Set(codes).count) / Double(codebook.values.count)
     count = values.count
   }
 }

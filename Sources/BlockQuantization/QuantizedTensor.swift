@@ -32,7 +32,7 @@ public struct QuantizedTensor: Sendable {
     return copy
   }
 
-  /// Bytes of codes and scales together: exactly what the tensor allocates.
+  /// Bytes of codes and scales together, without the few that alignment adds.
   public var byteCount: Int { storage.byteCount }
 
   /// A copy of the codes, packed as they are stored.
@@ -55,12 +55,12 @@ public struct QuantizedTensor: Sendable {
     }
   }
 
-  /// Decodes into the caller's memory, without allocating.
+  /// Decodes into the caller's memory, allocating nothing of its own.
   public func decode(into values: inout MutableSpan<Float>) {
     values.withUnsafeMutableBufferPointer { decode(into: $0) }
   }
 
-  /// Decodes into the caller's memory, without allocating.
+  /// Decodes into the caller's memory, allocating nothing of its own.
   public func decode(into values: UnsafeMutableBufferPointer<Float>) {
     guard values.count == count else { fatalError("decoding \(count) values into memory for \(values.count)") }
     quantizer.decode(

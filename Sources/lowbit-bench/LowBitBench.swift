@@ -1,23 +1,21 @@
 import BlockQuantization
-import Foundation
+import ProgramSupport
+
+/// The exit statuses are those of sysexits.h.
+let program = Program(name: "lowbit-bench", usageStatus: 64, failureStatus: 73)
 
 /// Measures how long the optimizers take.
 @main
 struct LowBitBench {
   static func main() {
-    do {
-      let options = try Options(Array(CommandLine.arguments.dropFirst()))
+    program.run { arguments in
+      let options = try Options(arguments)
       if options.help {
         Terminal.line(Options.usage)
       } else {
         try run(options, Plan(options))
       }
-    } catch let problem as Options.Problem {
-      Terminal.complain("\(problem). Try --help.")
-      exit(Options.usageStatus)
-    } catch {
-      Terminal.complain("\(error)")
-      exit(OutputFile.failureStatus)
+      return 0
     }
   }
 
@@ -34,8 +32,8 @@ struct LowBitBench {
       rows += result.rows
     }
     Terminal.clearProgress()
-    try jsonFile?.write(MeasuredRow.json(rows))
-    try svgFile?.write(Data(Report.chart(rows, plan).svg().utf8))
+    try jsonFile?.write(resultJSON(rows))
+    try svgFile?.write(Report.chart(rows, plan).svg())
     Terminal.line()
     Terminal.line("\(Report.summary(rows))To repeat: \(options.command)")
   }

@@ -1,8 +1,10 @@
+import ProgramSupport
+
 extension Options {
   static let usage = """
     Measures the time of an optimizer's step, against its float32 partner and against the speed of memory.
 
-    usage: swift run -c release lowbit-bench [options]
+    usage: \(program.command) [options]
 
       --filter TEXT     only optimizers and stages whose name contains TEXT, in upper or lower case; the float32
                         partner is measured all the same, for the ratio
@@ -21,6 +23,6 @@ extension Options {
     that slows down for a while slows both sides. Spread is the range of the middle half of the rounds over the median:
     above a few percent, the machine was busy with something else.
 
-    Exit status: 0; \(usageStatus) for a wrong option; \(OutputFile.failureStatus) for a file that cannot be written.
+    Exit status: 0; \(program.usageStatus) for a wrong option; \(program.failureStatus) for a file that cannot be written.
     """
 }

@@ -1,4 +1,5 @@
 import BlockQuantization
+import ProgramSupport
 import TileKernels
 
 /// What to measure and how long: the options, with the machine's properties filled in.
@@ -18,7 +19,7 @@ struct Plan: Sendable {
 
   var kernels: KernelSet { kernelSets[kernelSets.count - 1] }
 
-  init(_ options: Options) throws(Options.Problem) {
+  init(_ options: Options) throws(UsageProblem) {
     filter = options.filter
     elements = options.elements
     threads = options.threads ?? Machine.threads
@@ -26,7 +27,7 @@ struct Plan: Sendable {
     let names = KernelSet.available.map(\.name).joined(separator: ", ")
     kernelSets = KernelSet.available.filter { $0.name == options.kernels ?? $0.name }
     guard !kernelSets.isEmpty else {
-      throw Options.Problem("no kernel set is named \(options.kernels ?? ""); this machine can run \(names)")
+      throw UsageProblem("no kernel set is named \(options.kernels ?? ""); this machine can run \(names)")
     }
     if options.kernels == nil {
       // The library's own choice, which the environment may have changed, goes last.
@@ -38,14 +39,14 @@ struct Plan: Sendable {
     let bytesPerParameter = 8 + Subject.mostStateBytesPerParameter
     let most = Machine.memoryByteCount / bytesPerParameter
     guard elements <= most else {
-      throw Options.Problem("--elements \(elements) needs more memory than there is; \(most) would fit")
+      throw UsageProblem("--elements \(elements) needs more memory than there is; \(most) would fit")
     }
     // Half of the memory, because nobody asked for the large ones.
     sizes = ([12, 14, 16, 18, 20, 22, 24, 26, 27].map { 1 << $0 }).filter { $0 <= most / 2 }
 
     // A misspelt filter should not end in an empty report.
     guard (Subject.all.map(\.name) + Stage.allCases.map(\.rawValue)).contains(where: isShown) else {
-      throw Options.Problem("no optimizer or stage has \(filter ?? "") in its name")
+      throw UsageProblem("no optimizer or stage has \(filter ?? "") in its name")
     }
   }
 

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// The parts of the report, in their order.
 enum Section: String, CaseIterable, Sendable {
   case roof, steps, kernels, stages, threads, sizes, batch

@@ -1,23 +1,17 @@
-import Foundation
 import LowBitOptimizers
+import ProgramSupport
+
+let program = Program(name: "lowbit-train", usageStatus: 2, failureStatus: 2)
 
 /// Trains one small model under several optimizers and compares them.
 @main
 struct LowBitTrain {
   static func main() {
-    do {
-      let options = try Options(Array(CommandLine.arguments.dropFirst()))
-      if options.help {
-        Terminal.line(Options.usage)
-      } else {
-        exit(try compare(options))
-      }
-    } catch let problem as Options.Problem {
-      Terminal.complain("\(problem). Try --help.")
-      exit(2)
-    } catch {
-      Terminal.complain("\(error)")
-      exit(2)
+    program.run { arguments in
+      let options = try Options(arguments)
+      if !options.help { return try compare(options) }
+      Terminal.line(Options.usage)
+      return 0
     }
   }
 
@@ -39,7 +33,7 @@ struct LowBitTrain {
     Terminal.line()
     try files[0]?.write(ResultFile.json(results))
     let title = "Character model on \(text.title), \(options.stepCount) steps, seed \(options.seed)"
-    try files[1]?.write(Data(LossChart(title: title, results: results).svg().utf8))
+    try files[1]?.write(LossChart(title: title, results: results).svg())
 
     let verdict = Verdict(results)
     for complaint in verdict.complaints { Terminal.line(complaint) }
@@ -60,9 +54,7 @@ struct LowBitTrain {
 
   private static func printHeader(_ options: Options, _ text: TrainingText, _ task: CharacterTask) {
     let sizes = task.model.sizes
-    if Machine.isDebugBuild {
-      Terminal.line("*** DEBUG BUILD: the times below mean nothing. Use: swift run -c release lowbit-train ***")
-    }
+    if let warning = program.debugBuildWarning { Terminal.line(warning) }
     Terminal.line("machine  \(Machine.processor), \(Machine.threads) threads")
     Terminal.line(
       "model    \(task.parameters.count) parameters in \(task.parameters.parameters.count) tensors, "
@@ -75,25 +67,5 @@ struct LowBitTrain {
       "runs     \(options.stepCount) steps of \(task.tokensPerStep) characters for each optimizer, "
         + "seed \(options.seed)")
     Terminal.line()
-  }
-}
-
-/// A result file, opened early and written late.
-struct OutputFile {
-  let path: String
-
-  struct Problem: Error, CustomStringConvertible {
-    let path: String
-    var description: String { "\(path) cannot be written." }
-  }
-
-  init(_ path: String) throws {
-    self.path = path
-    guard let file = fopen(path, "a") else { throw Problem(path: path) }
-    fclose(file)
-  }
-
-  func write(_ data: Data) throws {
-    do { try data.write(to: URL(fileURLWithPath: path)) } catch { throw Problem(path: path) }
   }
 }

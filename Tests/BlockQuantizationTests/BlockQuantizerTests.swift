@@ -126,7 +126,8 @@ final class BlockQuantizerTests: XCTestCase {
     let least = Float.leastNonzeroMagnitude
     let greatest = Float.greatestFiniteMagnitude
     let blocks: [[Float]] = [
-      [0, 0, 0], [-0.0, 0, -0.0], [least, -least, 0], [1000 * least, -99 * least, 0], [.leastNormalMagnitude, least, -1000 * least],
+      [0, 0, 0], [-0.0, 0, -0.0], [least, -least, 0], [1000 * least, -99 * least, 0],
+      [.leastNormalMagnitude, least, -1000 * least],
       [greatest, -greatest, 1, 0], [greatest, 1e30, 1e35, -3e38], [.infinity, 1, -2, 1e38], [-.infinity, .infinity, 0],
       [.nan, 1, -1], [.nan, .infinity, -1e38, 0], [.nan], [-0.0], [least], [1, least, -least], [1e30, 1e-30, -1e-30],
     ]

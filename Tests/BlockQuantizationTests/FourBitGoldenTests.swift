@@ -6,7 +6,7 @@ import XCTest
 /// 4-bit codes, scales and decoded values against the code of "Memory Efficient Optimizers with 4-bit States".
 final class FourBitGoldenTests: XCTestCase {
   private func golden() throws -> Safetensors {
-    try Safetensors(Bundle.module.url(forResource: "Golden/thuml_groups", withExtension: "safetensors")!)
+    try Safetensors(Bundle.module.url(forResource: "Golden/thuml_quantizers", withExtension: "safetensors")!)
   }
 
   func testMapsAreThePublishedOnes() throws {
@@ -40,5 +40,55 @@ final class FourBitGoldenTests: XCTestCase {
       cases += 1
     }
     XCTAssertEqual(cases, 9)
+  }
+
+  func testScalesPerRowAndColumn() throws {
+    let golden = try golden()
+    var cases = 0
+    for name in golden.names where name.hasSuffix("_rank1/x") {
+      let prefix = String(name.dropLast(2))
+      let shape = golden.shape(name)
+      guard shape.count > 1 else { continue }
+      let quantizer = RankOneQuantizer(prefix.contains("/m_") ? .dynamic4 : .linear4Unsigned, shape: shape)
+      let tensor = quantizer.encode(golden.floats(name))
+      for dimension in shape.indices {
+        XCTAssertEqual(tensor.scales[dimension], golden.floats("\(prefix)/max_dim\(dimension)"), prefix)
+      }
+      XCTAssertEqual(tensor.decode(), golden.floats("\(prefix)/dequantised"), prefix)
+      let codes = golden.bytes("\(prefix)/codes")
+      let scales = golden.floats("\(prefix)/scale_tensor")
+      for (index, code) in tensor.unpackedCodes.enumerated() where scales[index] != 0 {
+        XCTAssertEqual(code, codes[index], "\(prefix) \(index)")
+      }
+      XCTAssertEqual(tensor.byteCount, tensor.codes.count + 4 * tensor.scales.joined().count)
+      cases += 1
+    }
+    XCTAssertEqual(cases, 6)
+  }
+
+  /// The paper's bound: an element's scale is no larger than any of its slices' largest magnitudes.
+  func testRankOneOfWideRangeData() {
+    var generator = SeededGenerator()
+    let rows = (0..<37).map { _ in exp2(-20 * generator.uniform()) }
+    let columns = (0..<53).map { _ in exp2(-20 * generator.uniform()) }
+    let values = rows.flatMap { row in columns.map { row * $0 * (0.5 + generator.uniform()) } }
+    let rankOne = QuantizationError(of: RankOneQuantizer(.linear4Unsigned, shape: [37, 53]), on: values)
+    let blocks = QuantizationError(of: .linear4Unsigned, on: values)
+    XCTAssertLessThan(rankOne.mean, 0.2 * blocks.mean, "\(rankOne) against \(blocks)")
+  }
+
+  func testRankOneOfSpecialShapesAndValues() {
+    for shape in [[0, 3], [3, 0], [1, 1], [1, 129], [129, 1], [2, 1, 3], [3, 2, 2, 5]] {
+      let quantizer = RankOneQuantizer(.dynamic4, shape: shape)
+      let values = (0..<quantizer.count).map { Float($0 % 7) - 3 }
+      let tensor = quantizer.encode(values)
+      XCTAssertEqual(tensor.decode().count, values.count)
+      XCTAssertEqual(tensor.codes.count, (values.count + 1) / 2)
+    }
+    let special = RankOneQuantizer(.dynamic4, shape: [2, 3])
+    XCTAssertEqual(special.encode([0, 0, 0, 0, 0, 0]).decode(), [0, 0, 0, 0, 0, 0])
+    XCTAssertEqual(special.encode([.nan, 0, 0, 0, 2, 0]).decode(), [0, 0, 0, 0, 2, 0])
+    let greatest = Float.greatestFiniteMagnitude
+    XCTAssertEqual(special.encode([.infinity, 0, 0, 0, 2, 0]).decode(), [greatest, 0, 0, 0, 2, 0])
   }
 }

@@ -18,7 +18,8 @@ final class KernelAgreementTests: XCTestCase {
 
   private func values(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     let special: [Float] = [
-      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -.leastNormalMagnitude / 8, 1, -1,
+      0, -0.0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude, -.leastNormalMagnitude / 8, 1,
+      -1,
       .greatestFiniteMagnitude, -.greatestFiniteMagnitude, 1e20, -1e-20,
     ]
     return (0..<count).map { _ in
@@ -150,6 +151,40 @@ final class KernelAgreementTests: XCTestCase {
         }
       }
     }
+  }
+
+  func testDecodeOfSharedBytes() {
+    var generator = SeededGenerator()
+    for codebook in [Codebook.dynamic4, .linear4Unsigned] {
+      guard case .nibbles(let nibbles) = codebook.tables.map else { return XCTFail("\(codebook)") }
+      nonisolated(unsafe) let map = nibbles
+      everyLength { count, offset in
+        let codes = (0..<count / 2 + 1 + offset).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+        let scale = generator.wideRange().magnitude
+        let expected = (0..<count).map {
+          codebook.values[Int(codes[offset + $0 / 2] >> UInt8($0 % 2 * 4) & 15)] * scale
+        }
+        for kernels in KernelSet.available {
+          var result = [Float](repeating: 7, count: count + offset + 1)
+          result.withUnsafeMutableBufferPointer { result in
+            codes.withUnsafeBufferPointer {
+              kernels.decodeNibbles($0.baseAddress! + offset, count, scale, map, result.baseAddress! + offset)
+            }
+          }
+          XCTAssertEqual(bits(Array(result[offset..<offset + count])), bits(expected), "\(kernels.name) \(count)")
+          XCTAssertTrue((result[..<offset] + result[(offset + count)...]).allSatisfy { $0 == 7 })
+        }
+      }
+    }
+  }
+
+  /// Says which sets this machine cannot run: they are untested here.
+  func testWhichSetsRunHere() {
+    let names = KernelSet.available.map(\.name)
+    print(
+      "kernel sets tested here: \(names); not on this machine: \(["portable", "avx2", "avx512"].filter { !names.contains($0) })"
+    )
+    XCTAssertEqual(names.first, "portable")
   }
 
   /// The rules that decode by themselves equal decoding first, down to the values that they leave in scratch memory.

@@ -23,6 +23,15 @@ final class QuantizationErrorTests: XCTestCase {
     XCTAssertEqual(error.maximum, 0.00703126e-3, accuracy: 1e-9)
   }
 
+  func testDataThatNoQuantizerHoldsHasInfiniteError() {
+    for bad in [Float.nan, .infinity, -.infinity] {
+      let error = QuantizationError(of: .dynamic8, on: [1, bad, 0.5])
+      for measure in [
+        error.mean, error.maximum, error.rootMeanSquare, error.meanRelativeToBlock, error.maximumRelativeToBlock,
+      ] { XCTAssertEqual(measure, .infinity) }
+    }
+  }
+
   func testEmptyAndZeroInput() {
     XCTAssertEqual(QuantizationError(of: .dynamic8, on: []).maximum, 0)
     XCTAssertEqual(QuantizationError(of: .dynamic8Unsigned, on: [0, 0]).maximumRelativeToBlock, 0)

@@ -8,7 +8,7 @@ import XCTest
 ///
 /// Codes must be equal and parameters within 1e-6, but where one of the three departures has touched an element. They
 /// are found by rule from the moments that are about to be encoded: a positive second moment that would round to zero; a
-/// first moment that rounds to zero from below (the kernel moves it off zero, and gives blocks of zeros another code);
+/// first moment that rounds to zero from below (the kernel moves it off zero);
 /// and a value within 4 units of a midpoint. A touched element stays out of the comparison from then on.
 final class BlockwiseTrajectoryTests: XCTestCase {
   private struct Golden {
@@ -38,10 +38,7 @@ final class BlockwiseTrajectoryTests: XCTestCase {
         let absmax = moments[range].reduce(0) { max($0, $1.magnitude) }
         for index in range {
           let value = moments[index]
-          guard absmax > 0 else {
-            if quantizer.codebook.isSigned { signNotFixed.insert(index) }
-            continue
-          }
+          guard absmax > 0 else { continue }
           let normalised = value / absmax
           let nearest = midpoints.count { normalised > $0 }
           let isZero = values[nearest] == 0
@@ -65,7 +62,10 @@ final class BlockwiseTrajectoryTests: XCTestCase {
     for (number, tensor) in tensors.enumerated() {
       let tensor = try XCTUnwrap(tensor)
       let codes = golden.trajectory.bytes("step\(step)/codes\(number + 1)")
+      let blockSize = tensor.quantizer.blockSize
       for (index, code) in tensor.codes.enumerated() where !touched.contains(index) {
+        // The kernel gives the elements of a block of zeros another code, which decodes to zero just as well.
+        if tensor.scales[index / blockSize] == 0 { continue }
         XCTAssertEqual(code, codes[index], "step \(step), moment \(number + 1), element \(index)")
       }
       for (scale, expected) in zip(tensor.scales, golden.trajectory.floats("step\(step)/absmax\(number + 1)")) {
@@ -104,10 +104,10 @@ final class BlockwiseTrajectoryTests: XCTestCase {
     }
     XCTAssertEqual(compared, 5)
     report(departures, of: golden.count)
-    // One block never has a gradient (256 elements) and one holds an outlier that puts its neighbours' second moments
-    // under the smallest code (255); the rest are few.
-    XCTAssertLessThan(departures.all.count, 256 + 255 + 256 + golden.count / 20)
-    XCTAssertGreaterThan(departures.secondMomentKeptPositive.count, 50)
+    // One block holds an outlier that puts most of its neighbours' second moments under the smallest code.
+    XCTAssertEqual(departures.secondMomentKeptPositive.count, 74)
+    XCTAssertEqual(departures.signNotFixed.count, 0)
+    XCTAssertEqual(departures.tie.count, 2)
   }
 
   func testMomentum8bit() throws {
@@ -116,6 +116,7 @@ final class BlockwiseTrajectoryTests: XCTestCase {
     optimizer.sizeRule.minimumCount = 0
     var parameter = golden.inputs.floats("p0")
     var departures = Departures()
+    var compared = 0
     for step in 1...20 {
       let gradient = golden.gradient(step)
       let before = optimizer.moments(of: "p")?.first ?? [Float](repeating: 0, count: golden.count)
@@ -125,16 +126,19 @@ final class BlockwiseTrajectoryTests: XCTestCase {
       guard golden.trajectory.contains("step\(step)/p") else { continue }
       let moments = try XCTUnwrap(optimizer.quantizedMoments(of: "p"))
       try compare(parameter, [moments.first], golden, step: step, without: departures)
+      compared += 1
     }
+    XCTAssertEqual(compared, 5)
     report(departures, of: golden.count)
-    XCTAssertLessThan(departures.all.count, golden.count / 20)
+    XCTAssertEqual(departures.signNotFixed.count, 1)
+    XCTAssertEqual(departures.tie.count, 1)
   }
 
   private func report(_ departures: Departures, of count: Int) {
     print(
       """
       \(name): of \(count) elements, \(departures.secondMomentKeptPositive.count) had a second moment kept positive, \
-      \(departures.signNotFixed.count) a zero from below or in a block of zeros, \(departures.tie.count) a near tie
+      \(departures.signNotFixed.count) a zero from below, \(departures.tie.count) a near tie
       """)
   }
 }

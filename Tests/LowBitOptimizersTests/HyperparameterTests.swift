@@ -51,6 +51,17 @@ final class HyperparameterTests: XCTestCase {
     XCTAssertEqual(Double(decimal: 1e-8), 1e-8)
   }
 
+  /// lr 0.001 means 0.001 too: the first step of Adam is the rate itself, rounded once.
+  func testTheLearningRateIsReadAsADecimal() {
+    for rate in [Float(1e-3), 3e-4, 0.1, 2.5e-5] {
+      let optimizer = Momentum32(learningRate: 1)
+      optimizer.learningRate = rate
+      var parameter: [Float] = [0]
+      optimizer.update("p", &parameter, along: [1])
+      XCTAssertEqual(parameter[0], -Float(Double("\(rate)")!))
+    }
+  }
+
   func testPowersMatchTheLibrary() {
     for exponent in [0, 1, 2, 3, 10, 1000, 16_777_217] {
       XCTAssertEqual(power(0.999, exponent), pow(0.999, Double(exponent)), accuracy: 1e-9)

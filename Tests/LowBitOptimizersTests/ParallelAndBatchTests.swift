@@ -125,7 +125,11 @@ final class ParallelAndBatchTests: XCTestCase {
     let gradient = [Float](repeating: 1, count: count)
     for optimizer in [Adam8bit(), Momentum8bit()] as [LowBitOptimizer] {
       optimizer.update("p", &parameter, along: gradient)
-      try "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
+      do {
+        try "5".write(toFile: "/proc/self/clear_refs", atomically: false, encoding: .utf8)
+      } catch {
+        throw XCTSkip("the peak of memory cannot be reset here: \(error)")
+      }
       let before = try memory("VmRSS")
       optimizer.update("p", &parameter, along: gradient)
       let peak = try memory("VmHWM")

@@ -23,6 +23,15 @@ struct ProgrammerErrorTests {
     #expect(stderr(result).contains("w: the parameter has 3 elements, its shape [2, 2] has 4"))
   }
 
+  @Test func shapeWithoutAPossibleSize() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1]
+      Adam8bit().update("w", &parameter, along: [1], shape: [.max, 4])
+    }
+    #expect(
+      stderr(result).contains("w: the parameter has 1 elements, its shape [9223372036854775807, 4] has no possible"))
+  }
+
   @Test func parameterThatChangesItsSize() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let optimizer = AdamW8bit()
@@ -75,7 +84,8 @@ struct ProgrammerErrorTests {
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: -1) }
     await #expect(processExitsWith: .failure) { _ = Adam8bit(learningRate: .infinity) }
     await #expect(processExitsWith: .failure) { _ = AdamW32(beta1: 1) }
-    await #expect(processExitsWith: .failure) { _ = Adam32(epsilon: -1e-8) }
+    await #expect(processExitsWith: .failure) { _ = Adam32(epsilon: 0) }
+    await #expect(processExitsWith: .failure) { _ = AdamOptimizer() }
     await #expect(processExitsWith: .failure) { _ = Momentum8bit(momentum: 1) }
     await #expect(processExitsWith: .failure) { _ = Adam8bit(blockSize: 63) }
     await #expect(processExitsWith: .failure) { _ = Adam32(blockSize: 8192) }

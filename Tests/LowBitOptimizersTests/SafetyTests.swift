@@ -48,6 +48,15 @@ final class SafetyTests: XCTestCase {
     }
   }
 
+  func testAnEpsilonAtItsFloorStillKeepsAnIdleParameterStill() {
+    for optimizer in [Adam32(epsilon: 1e-30), Adam8bit(epsilon: 1e-30)] {
+      optimizer.sizeRule.minimumCount = 0
+      var parameter: [Float] = [1, 1]
+      for _ in 0..<100 { optimizer.update("p", &parameter, along: [0.5, 0]) }
+      XCTAssertEqual(parameter[1], 1)
+    }
+  }
+
   func testARateOfZeroMovesNothingButAdvancesTheState() throws {
     for optimizer in [Adam8bit(learningRate: 0), Momentum8bit(learningRate: 0)] as [LowBitOptimizer] {
       optimizer.sizeRule.minimumCount = 0

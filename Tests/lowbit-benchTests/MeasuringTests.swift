@@ -39,16 +39,6 @@ final class MeasuringTests: XCTestCase {
     XCTAssertGreaterThan(runs, 3)
   }
 
-  func testChunksCoverEverythingOnce() {
-    for (count, size, threads) in [(0, 4, 2), (1, 4, 2), (1000, 7, 3), (64, 8, 1)] {
-      nonisolated(unsafe) let hits = UnsafeMutableBufferPointer<Int>.allocate(capacity: count)
-      hits.initialize(repeating: 0)
-      forEachChunk(of: count, size: size, threads: threads) { for i in $0 { hits[i] += 1 } }
-      XCTAssertTrue(hits.allSatisfy { $0 == 1 })
-      hits.deallocate()
-    }
-  }
-
   /// Values that are subnormal or all alike would make the steps faster or slower than they are in training.
   func testGradientsAreSmallAndOrdinary() {
     let gradients = gradients(TrainingMemory(count: 5000, threads: 2))

@@ -1,11 +1,9 @@
 import Foundation
+import ProgramSupport
+import TestSupport
 import XCTest
 
 @testable import lowbit_bench
-
-#if canImport(FoundationXML)
-import FoundationXML
-#endif
 
 final class ReportTests: XCTestCase {
   private func row(_ name: String, _ nanoseconds: Double, float32: Double?) -> MeasuredRow {
@@ -13,18 +11,6 @@ final class ReportTests: XCTestCase {
       section: .steps, name: name, kernels: "portable", threads: 2, elements: 4096,
       nanosecondsPerParameter: nanoseconds, stateBytesPerParameter: 2.03125, trafficBytesPerParameter: 16.0625,
       ratioToFloat32: float32.map { nanoseconds / $0 }, spread: 0.02, ratioSpread: 0.01, float32Nanoseconds: float32)
-  }
-
-  func testTableAlignsNamesLeftAndNumbersRight() {
-    let table = TextTable(headings: [["", "ns"], ["name", "each"]], rows: [["Adam32", "1.5"], ["A", "12345.6"]])
-    XCTAssertEqual(
-      table.lines(),
-      [
-        "             ns",
-        "name       each",
-        "Adam32      1.5",
-        "A       12345.6",
-      ])
   }
 
   func testNumbers() {
@@ -43,7 +29,7 @@ final class ReportTests: XCTestCase {
     var bare = row("scan", 1, float32: nil)
     bare.stateBytesPerParameter = nil
     bare.trafficBytesPerParameter = nil
-    let data = try MeasuredRow.json([row("Adam8bit", 1.5, float32: 2), bare])
+    let data = try resultJSON([row("Adam8bit", 1.5, float32: 2), bare])
     let rows = try XCTUnwrap(JSONSerialization.jsonObject(with: data) as? [[String: Any]])
     XCTAssertEqual(rows.count, 2)
     let keys = [
@@ -74,49 +60,9 @@ final class ReportTests: XCTestCase {
     }
   }
 
-  func testTicksReachTheLongestBar() {
-    for value in [0, 1e-3, 0.7, 1, 1.2, 6, 99, 12345] {
-      let ticks = BarChart.ticks(to: value)
-      XCTAssertGreaterThanOrEqual(ticks.last!, value)
-      XCTAssertTrue((2...7).contains(ticks.count), "\(value): \(ticks)")
-    }
-  }
-
   func testSummaryNamesTheChange() {
     let rows = [row("Adam32", 2, float32: 2), row("Adam8bit", 3, float32: 2)]
     XCTAssertEqual(
       Report.summary(rows), "Adam8bit takes 1.50 times as long as Adam32, with 2.03 bytes of state per parameter.\n")
-  }
-}
-
-/// Reads a drawing back with the system's own XML parser.
-private final class SVGReader: NSObject, XMLParserDelegate {
-  private(set) var root: String?
-  private(set) var texts: [String] = []
-  /// Of all rectangles; NaN for one that is not a plain number.
-  private(set) var widths: [Double] = []
-  private(set) var problem: String?
-  private var text = ""
-
-  init(_ svg: String) {
-    super.init()
-    let parser = XMLParser(data: Data(svg.utf8))
-    parser.delegate = self
-    if !parser.parse() { problem = parser.parserError.map { "\($0)" } ?? "not well-formed" }
-  }
-
-  func parser(
-    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
-    attributes: [String: String] = [:]
-  ) {
-    if root == nil { root = name }
-    if name == "text" { text = "" }
-    if name == "rect" { widths.append(Double(attributes["width"] ?? "") ?? .nan) }
-  }
-
-  func parser(_ parser: XMLParser, foundCharacters string: String) { text += string }
-
-  func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
-    if name == "text" { texts.append(text) }
   }
 }

@@ -1,3 +1,4 @@
+import ProgramSupport
 import XCTest
 
 @testable import lowbit_bench

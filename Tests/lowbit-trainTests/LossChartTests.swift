@@ -1,11 +1,7 @@
-import Foundation
+import TestSupport
 import XCTest
 
 @testable import lowbit_train
-
-#if canImport(FoundationXML)
-import FoundationXML
-#endif
 
 final class LossChartTests: XCTestCase {
   private func result(_ name: String, like full: String = "Adam32", _ losses: [Double]) -> TrainingResult {
@@ -47,54 +43,5 @@ final class LossChartTests: XCTestCase {
       XCTAssertTrue(reader.curves.joined().allSatisfy { $0.x.isFinite && $0.y.isFinite }, "\(losses)")
     }
     XCTAssertNil(SVGReader(LossChart(title: "t", results: []).svg()).problem)
-  }
-
-  func testAxisTicksAreRound() {
-    let axis = Axis([1.93, 4.4])
-    XCTAssertEqual(axis.ticks.map(axis.label), ["1.5", "2.0", "2.5", "3.0", "3.5", "4.0", "4.5"])
-    XCTAssertEqual(axis.share(1.5), 0)
-    XCTAssertEqual(axis.share(4.5), 1)
-    let steps = Axis([0, 600])
-    XCTAssertEqual(steps.ticks.map(steps.label), ["0", "100", "200", "300", "400", "500", "600"])
-    let narrow = Axis([2, 2.003])
-    XCTAssertEqual(Set(narrow.ticks.map(narrow.label)).count, narrow.ticks.count, "labels must differ")
-  }
-}
-
-/// Reads a drawing back with the system's own XML parser.
-private final class SVGReader: NSObject, XMLParserDelegate {
-  private(set) var root: String?
-  private(set) var texts: [String] = []
-  private(set) var curves: [[(x: Double, y: Double)]] = []
-  private(set) var problem: String?
-  private var text: String?
-
-  init(_ svg: String) {
-    super.init()
-    let parser = XMLParser(data: Data(svg.utf8))
-    parser.delegate = self
-    if !parser.parse() { problem = parser.parserError.map { "\($0)" } ?? "not well-formed" }
-  }
-
-  func parser(
-    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
-    attributes: [String: String] = [:]
-  ) {
-    if root == nil { root = name }
-    if name == "text" { text = "" }
-    if name == "polyline" {
-      curves.append(
-        (attributes["points"] ?? "").split(separator: " ").map { point in
-          let parts = point.split(separator: ",").map { Double($0) ?? .nan }
-          return (parts[0], parts[1])
-        })
-    }
-  }
-
-  func parser(_ parser: XMLParser, foundCharacters string: String) { text?.append(string) }
-
-  func parser(_ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?) {
-    if name == "text", let text { texts.append(text) }
-    if name == "text" { self.text = nil }
   }
 }

@@ -162,17 +162,6 @@ final class TrainingTests: XCTestCase {
     XCTAssertEqual(LearningSchedule(peak: 1, steps: 1).rate(0), 1)
   }
 
-  func testWorkIsDoneOnceEach() {
-    for (count, threads) in [(0, 2), (1, 2), (7, 1), (3, 8), (200_000, 8)] {
-      var done = [Int](repeating: 0, count: count)
-      done.withUnsafeMutableBufferPointer { done in
-        nonisolated(unsafe) let done = done
-        inParallel(count, threads: threads) { done[$0] += 1 }
-      }
-      XCTAssertEqual(done, [Int](repeating: 1, count: count), "\(count) on \(threads) threads")
-    }
-  }
-
   func testPartnersInTheTable() {
     for entry in OptimizerEntry.all {
       let partner = OptimizerEntry.named(entry.fullPrecision)

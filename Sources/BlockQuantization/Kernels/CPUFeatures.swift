@@ -1,4 +1,5 @@
 #if arch(x86_64)
+import Foundation
 import _Builtin_intrinsics.intel.cpuid
 
 /// What this CPU can run, as far as the operating system also saves the registers that it needs.
@@ -15,11 +16,14 @@ struct CPUFeatures: Sendable {
     let features = Self.leaf(1)
     let extendedFeatures = Self.leaf(7)
     let osUsesExtendedSave = features.c.bit(27)
-    avx2 = osUsesExtendedSave && Self.osSaves(component: 2) && features.c.bit(28) && extendedFeatures.b.bit(5)
+    avx2 =
+      osUsesExtendedSave && Self.osSaves(component: 2) && Self.systemLists("avx2") && features.c.bit(28)
+      && extendedFeatures.b.bit(5)
     // Mask registers, the upper halves of the first sixteen, and the other sixteen.
     let osSavesWideRegisters = (5...7).allSatisfy { Self.osSaves(component: $0) }
     let groups: [UInt32] = [16, 17, 30, 31]
-    avx512 = avx2 && osSavesWideRegisters && groups.allSatisfy { extendedFeatures.b.bit($0) }
+    avx512 =
+      avx2 && osSavesWideRegisters && Self.systemLists("avx512f") && groups.allSatisfy { extendedFeatures.b.bit($0) }
     vbmi = avx512 && extendedFeatures.c.bit(1)
   }
 
@@ -29,6 +33,19 @@ struct CPUFeatures: Sendable {
     let enabled = leaf(13)
     let component = leaf(13, component)
     return component.a > 0 && enabled.b >= component.b + component.a
+  }
+
+  /// Whether Linux lists a feature for this processor, which it does only when it saves the registers; true where that
+  /// cannot be read.
+  private static func systemLists(_ feature: String) -> Bool {
+    #if os(Linux)
+    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
+      let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
+    else { return true }
+    return flags.split(separator: " ").contains { $0 == feature }
+    #else
+    return true
+    #endif
   }
 
   private struct Registers {

@@ -13,14 +13,17 @@ import BlockQuantization
 /// decoupled decay use ``AdamW32`` or ``AdamW8bit``.
 public class AdamOptimizer: LowBitOptimizer {
   /// The state's formats for the optimizer's precision.
-  class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2) }
+  class func formats(blockSize: Int?) -> StateFormats {
+    fatalError("\(Self.self) has no precision: use Adam32 or Adam8bit")
+  }
   class var decay: AdamRule.Decay { .coupled }
 
   /// - Parameters:
   ///   - learningRate: can be changed between steps.
   ///   - beta1: decay of the first moment, 0 up to but not including 1.
   ///   - beta2: decay of the second moment, 0 up to but not including 1.
-  ///   - epsilon: added to the corrected root of the second moment.
+  ///   - epsilon: added to the corrected root of the second moment; at least 1e-30, because with 0 a parameter that has had
+  ///     no gradient would become 0/0.
   ///   - weightDecay: λ.
   ///   - biasCorrection: false leaves out the divisions by 1 − β^t, as MLX does by default.
   ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own (256). In a 32-bit optimizer it only says
@@ -31,7 +34,7 @@ public class AdamOptimizer: LowBitOptimizer {
   ) {
     checkHyperparameter("beta1", beta1, in: 0...Float(1).nextDown)
     checkHyperparameter("beta2", beta2, in: 0...Float(1).nextDown)
-    checkHyperparameter("epsilon", epsilon, in: 0 ... .greatestFiniteMagnitude)
+    checkHyperparameter("epsilon", epsilon, in: 1e-30 ... .greatestFiniteMagnitude)
     checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
     let rule = AdamRule(
       beta1: Double(decimal: beta1), beta2: Double(decimal: beta2), epsilon: Double(decimal: epsilon),
@@ -58,8 +61,8 @@ public final class Adam32: AdamOptimizer {
 /// Adam with 8-bit state: 2 + 8/256 bytes a parameter.
 ///
 /// Both moments are stored block-wise with dynamic maps ("8-bit Optimizers via Block-wise Quantization", Dettmers et
-/// al.). A second moment that is not zero never decodes to zero, so no element takes a runaway step because a neighbour
-/// is large.
+/// al.). A second moment that is not zero never decodes to zero (unless its whole block is below 1.2e−38), so no element
+/// takes a runaway step because a neighbour is large.
 ///
 /// ```swift
 /// let optimizer = Adam8bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)

@@ -6,7 +6,7 @@ extension LowBitOptimizer {
   /// - Parameters:
   ///   - key: the parameter's stable name.
   ///   - gradient: as many elements as the parameter.
-  ///   - shape: the dimensions, outermost first; nil for a vector.
+  ///   - shape: the dimensions, outermost first; nil for a vector. Checked against the count.
   @discardableResult
   public final func update(
     _ key: ParameterKey, _ parameter: inout [Float], along gradient: [Float], shape: [Int]? = nil

@@ -11,13 +11,18 @@ package import TileKernels
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 ///
-/// A step runs over all cores and allocates nothing after a parameter's first. Its result has the same bits for any
+/// A step runs over all cores. After a parameter's first it allocates nothing of its own; Dispatch takes a few small blocks
+/// to wake threads. Its result has the same bits for any
 /// number of threads and on every CPU. An optimizer is used from one thread at a time.
 public class LowBitOptimizer {
   /// Read at every update, so a schedule sets it between steps.
   public var learningRate: Float {
-    didSet { checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude) }
+    didSet {
+      checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
+      exactLearningRate = Double(decimal: learningRate)
+    }
   }
+  private var exactLearningRate: Double
 
   /// Which parameters keep 32-bit state.
   public var sizeRule = SizeRule()
@@ -41,14 +46,22 @@ public class LowBitOptimizer {
   final var rule: any UpdateRule
   final var formats: StateFormats
   private let engine: StepEngine
-  final var states: [ParameterKey: ParameterState] = [:]
+  final var states: [ParameterKey: ParameterState] = [:] {
+    didSet { isLastCallCurrent = false }
+  }
   /// The states of the call in progress, one a task.
   private var statesInCall: [ParameterState] = []
+  /// Those of the call before: most programs name their tensors in the same order every time, and comparing a key costs
+  /// less than looking it up.
+  private var statesInLastCall: [ParameterState] = []
+  /// Whether the states have stayed as they were since the last call.
+  private var isLastCallCurrent = false
   private var callCount = 0
 
   init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
     checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
     self.learningRate = learningRate
+    exactLearningRate = Double(decimal: learningRate)
     self.rule = rule
     self.formats = formats
     engine = StepEngine(blockSize: formats.blockSize)
@@ -58,13 +71,16 @@ public class LowBitOptimizer {
 
   /// Moves many tensors in one call: one parallel loop over all their blocks.
   ///
-  /// - Precondition: no key occurs twice, and sizes agree with the gradients and with earlier calls.
+  /// - Precondition: no key occurs twice, no two tensors share memory, no gradient overlaps another tensor's parameter, and
+  ///   sizes agree with the gradients and with earlier calls.
   @discardableResult
   public final func update(_ tensors: [TensorUpdate]) -> UpdateSummary { updateEach(of: tensors) }
 
   final func updateEach(of tensors: some Collection<TensorUpdate>) -> UpdateSummary {
     callCount += 1
     engine.removeAllTasks()
+    swap(&statesInCall, &statesInLastCall)
+    if !isLastCallCurrent { statesInLastCall.removeAll(keepingCapacity: true) }
     statesInCall.removeAll(keepingCapacity: true)
     var constants: (step: Int, value: StepConstants)?
     for tensor in tensors {
@@ -76,18 +92,21 @@ public class LowBitOptimizer {
         continue
       }
       if constants?.step != state.step + 1 {
-        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: Double(learningRate)))
+        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: exactLearningRate))
       }
       statesInCall.append(state)
       engine.addTask(
         tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value,
         blockSize: state.formats.blockSize)
     }
+    isLastCallCurrent = true
+    // The two lists take turns: the next call must not have to grow the other one.
+    statesInLastCall.reserveCapacity(statesInCall.count)
     engine.run()
     return finishCall()
   }
 
-  /// A tensor of which nothing moved has not made a step.
+  /// A tensor of which every block was skipped has not made a step.
   private func finishCall() -> UpdateSummary {
     var summary = UpdateSummary()
     for (index, state) in statesInCall.enumerated() {
@@ -102,7 +121,9 @@ public class LowBitOptimizer {
   private func state(for tensor: TensorUpdate) -> ParameterState {
     tensor.checkSizes()
     let count = tensor.parameter.count
-    if let state = states[tensor.key] {
+    let place = statesInCall.count
+    let isExpected = place < statesInLastCall.count && statesInLastCall[place].key == tensor.key
+    if let state = isExpected ? statesInLastCall[place] : states[tensor.key] {
       guard state.count == count else {
         fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
       }
@@ -140,7 +161,11 @@ public class LowBitOptimizer {
   }
 
   /// Forgets all state, as if no update had happened.
-  public final func reset() { states.removeAll() }
+  public final func reset() {
+    states.removeAll()
+    statesInCall.removeAll()
+    statesInLastCall.removeAll()
+  }
 }
 
 /// The moments of one parameter in float32.
@@ -153,7 +178,9 @@ public struct Moments: Hashable, Sendable {
 
 /// The moments of one parameter as they are stored; nil where a moment is in float32.
 public struct QuantizedMoments: Equatable, Sendable {
+  /// Adam's mean of gradients, or Momentum's buffer.
   public var first: QuantizedTensor?
+  /// Adam's mean of squared gradients; nil for Momentum.
   public var second: QuantizedTensor?
 }
 

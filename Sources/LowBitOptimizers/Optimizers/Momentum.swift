@@ -7,7 +7,9 @@
 ///     p ← p − lr·b                       (p ← p − lr·(g + μ·b) with Nesterov)
 public class MomentumOptimizer: LowBitOptimizer {
   /// The state's formats for the optimizer's precision.
-  class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 1) }
+  class func formats(blockSize: Int?) -> StateFormats {
+    fatalError("\(Self.self) has no precision: use Momentum32 or Momentum8bit")
+  }
 
   /// - Parameters:
   ///   - learningRate: can be changed between steps.

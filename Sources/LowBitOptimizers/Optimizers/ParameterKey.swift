@@ -7,10 +7,13 @@
 /// optimizer.update("layer\(index).weight", &weights, along: gradient)
 /// ```
 public struct ParameterKey: Hashable, Sendable {
+  /// The name as text; "0", "1" … for positions.
   public let name: String
 
+  /// A parameter known by its name.
   public init(_ name: String) { self.name = name }
 
+  /// A parameter known by its position in the program's list.
   public init(_ position: Int) { name = String(position) }
 }
 

@@ -6,10 +6,14 @@
 /// optimizer.update([TensorUpdate("w", weights, along: weightGradient), TensorUpdate("b", bias, along: biasGradient)])
 /// ```
 public struct TensorUpdate {
+  /// The parameter's stable name.
   public var key: ParameterKey
+  /// What moves.
   public var parameter: UnsafeMutableBufferPointer<Float>
+  /// As many elements as the parameter.
   public var gradient: UnsafeBufferPointer<Float>
-  /// The tensor's dimensions, outermost first; nil for a vector.
+  /// The tensor's dimensions, outermost first; nil for a vector. Checked against the count; the optimizers of today treat all
+  /// shapes alike.
   public var shape: [Int]?
   /// What the parameter is in its model. Read at the key's first update, when its state is made.
   public var role: ParameterRole
@@ -37,9 +41,14 @@ public struct TensorUpdate {
       return "\(key): the parameter has \(parameter.count) elements, its gradient \(gradient.count)"
     }
     if let shape {
-      let count = shape.reduce(1, *)
-      if count != parameter.count || shape.contains(where: { $0 < 0 }) {
-        return "\(key): the parameter has \(parameter.count) elements, its shape \(shape) has \(count)"
+      var count: Int? = 1
+      for length in shape {
+        let (product, overflow) = (count ?? 0).multipliedReportingOverflow(by: length)
+        count = count == nil || overflow || length < 0 ? nil : product
+      }
+      if count != parameter.count {
+        let elements = count.map { "\($0)" } ?? "no possible number of elements"
+        return "\(key): the parameter has \(parameter.count) elements, its shape \(shape) has \(elements)"
       }
     }
     return nil

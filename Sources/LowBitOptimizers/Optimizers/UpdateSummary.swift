@@ -5,11 +5,12 @@
 /// if summary.skippedBlockCount > 0 { print("w: \(summary)") }
 /// ```
 public struct UpdateSummary: Hashable, Sendable {
-  /// Blocks in the tensors of the call.
+  /// Blocks that the call was to move: all of its tensors, and of an embedding table those with touched rows.
   public var blockCount = 0
   /// Blocks whose gradient held a NaN or an infinity: their parameters and state are as they were.
   public var skippedBlockCount = 0
 
+  /// Nothing done.
   public init() {}
 }
 
@@ -23,6 +24,7 @@ extension UpdateSummary: CustomStringConvertible {
 
 /// A gradient that holds a NaN or an infinity, as the strict form of `update` reports it.
 public struct NonFiniteGradient: Error, Hashable, Sendable, CustomStringConvertible {
+  /// The parameter whose gradient it is.
   public let key: ParameterKey
   /// The first element that is not finite.
   public let index: Int

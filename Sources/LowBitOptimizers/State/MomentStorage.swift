@@ -7,6 +7,8 @@ final class MomentStorage {
   let count: Int
   let floats: UnsafeMutableBufferPointer<Float>
   let tensor: QuantizedTensor?
+  /// The view that the step works on. Valid as long as this object.
+  let memory: MomentMemory
 
   init(format: MomentFormat, count: Int) {
     self.format = format
@@ -17,9 +19,12 @@ final class MomentStorage {
       let memory = StateMemory.allocate(byteCount: 4 * count)
       floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
       floats.initialize(repeating: 0)
+      self.memory = .float32(floats.baseAddress!)
     case .blocks(let quantizer):
-      tensor = QuantizedTensor(zeros: count, quantizer: quantizer)
+      let tensor = QuantizedTensor(zeros: count, quantizer: quantizer)
+      self.tensor = tensor
       floats = UnsafeMutableBufferPointer(start: nil, count: 0)
+      memory = .blocks(quantizer.codec, tensor.storage.codes.baseAddress!, tensor.storage.scales.baseAddress!)
     }
   }
 
@@ -32,15 +37,6 @@ final class MomentStorage {
 
   /// A copy of the codes and scales; nil for 32-bit state.
   func quantized() -> QuantizedTensor? { tensor?.copy() }
-
-  /// The view that the step works on. Valid as long as this object.
-  var memory: MomentMemory {
-    switch format {
-    case .float32: .float32(floats.baseAddress!)
-    case .blocks(let quantizer):
-      .blocks(quantizer.codec, tensor!.storage.codes.baseAddress!, tensor!.storage.scales.baseAddress!)
-    }
-  }
 }
 
 /// A moment as the step's inner loop sees it: pointers and numbers only.

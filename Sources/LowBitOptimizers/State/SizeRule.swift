@@ -13,6 +13,7 @@ public struct SizeRule: Hashable, Sendable {
   public var minimumCount = 4096
   private(set) var minimumCounts: [ParameterKey: Int] = [:]
 
+  /// The rule with another general minimum.
   public init(minimumCount: Int = 4096) { self.minimumCount = minimumCount }
 
   /// Sets another minimum for one parameter, in place of the general one and of what its role asks for.
@@ -24,7 +25,7 @@ public struct SizeRule: Hashable, Sendable {
   func decision(for key: ParameterKey, count: Int, role: ParameterRole) -> FormatReason {
     if role == .embedding && minimumCounts[key] == nil { return .embedding }
     let minimum = minimumCounts[key] ?? minimumCount
-    if minimum == .max { return .keptByRequest }
+    if minimumCounts[key] == .max { return .keptByRequest }
     return count < minimum ? .smallerThan(minimum) : .largeEnough
   }
 }

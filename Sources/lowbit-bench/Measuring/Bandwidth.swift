@@ -1,4 +1,5 @@
 import Foundation
+import ProgramSupport
 
 /// How fast plain code moves memory: what a step could reach at most.
 final class Bandwidth: @unchecked Sendable {

@@ -1,5 +1,3 @@
-import Foundation
-
 /// One line of results.
 struct MeasuredRow: Equatable {
   var section: Section
@@ -24,12 +22,6 @@ struct MeasuredRow: Equatable {
 
   /// Traffic over time: bytes in a nanosecond are gigabytes in a second.
   var gigabytesPerSecond: Double? { trafficBytesPerParameter.map { $0 / nanosecondsPerParameter } }
-
-  static func json(_ rows: [MeasuredRow]) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    return try encoder.encode(rows)
-  }
 }
 
 extension MeasuredRow: Encodable {

@@ -1,4 +1,5 @@
 import LowBitOptimizers
+import ProgramSupport
 
 /// Parameters and gradients that all optimizers of a measurement share.
 ///
@@ -54,10 +55,7 @@ func randomValue(at index: Int, stream: UInt64) -> Float {
   Float(Int64(randomBits(at: index, stream: stream) >> 40) - 1 << 23) / Float(1 << 23)
 }
 
-/// SplitMix64 (Steele, Lea and Flood), entered at any place of its sequence.
+/// Words of one sequence; streams start 2^40 words apart.
 func randomBits(at index: Int, stream: UInt64) -> UInt64 {
-  var z = (UInt64(truncatingIfNeeded: index) &+ stream << 40) &* 0x9e37_79b9_7f4a_7c15
-  z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-  z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-  return z ^ (z >> 31)
+  SplitMix64.word(at: UInt64(truncatingIfNeeded: index) &+ stream << 40)
 }

@@ -1,4 +1,5 @@
 import BlockQuantization
+import ProgramSupport
 import TileKernels
 
 /// The report's words around the tables.
@@ -6,9 +7,7 @@ enum Report {
   /// What the numbers depend on.
   static func header(_ plan: Plan) -> [String] {
     var lines: [String] = []
-    if Machine.isDebugBuild {
-      lines.append("*** DEBUG BUILD: the times below mean nothing. Use: swift run -c release lowbit-bench ***")
-    }
+    if let warning = program.debugBuildWarning { lines.append(warning) }
     // Half a core is what an idle desktop shows; the program's own build counts too.
     if Machine.load > 0.5 {
       lines.append("*** BUSY: load \(fixed(Machine.load, 1)) in the last minute, builds included: expect spreads ***")

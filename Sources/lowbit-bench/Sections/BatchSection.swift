@@ -1,3 +1,5 @@
+import ProgramSupport
+
 extension Plan {
   /// Sizes of the batch's tensors: 1,000 to 5,000 elements, the same in every run.
   var batchSizes: [Int] {

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 extension Plan {
   /// The same steps under each kernel set that this CPU can run.
   func kernelSetComparison() -> SectionResult {

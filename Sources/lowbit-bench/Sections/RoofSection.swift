@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// How fast this machine's memory is.
 struct RoofSection {
   let result: SectionResult

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 extension Plan {
   /// 1, 2, … up to all threads; powers of two on large machines.
   var threadCounts: [Int] {

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 extension Plan {
   /// The parts of a step by themselves, on data that stays in the cache.
   func stages() -> SectionResult {

@@ -1,3 +1,5 @@
+import ProgramSupport
+
 extension Plan {
   /// Every optimizer against its float32 partner.
   func steps(copyBandwidth: Double) -> SectionResult {

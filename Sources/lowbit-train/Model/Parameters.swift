@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// Where one tensor of a model lives among all its parameters, and how it starts.
 struct ParameterSlot: Equatable {
   enum Start: Equatable {

@@ -1,4 +1,4 @@
-import Foundation
+import ProgramSupport
 
 /// The loss curves as a drawing that any browser opens.
 struct LossChart {
@@ -15,19 +15,13 @@ struct LossChart {
     let curves = results.map { smooth($0.losses) }
     let vertical = Axis(curves.flatMap { $0.map(\.loss) }.filter(\.isFinite))
     let horizontal = Axis([0, Double(results.map(\.steps).max() ?? 1)])
-    var lines = [
-      #"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \#(Int(size.width)) \#(Int(size.height))" "#
-        + ##"font-family="sans-serif" font-size="13" fill="#222">"##,
-      ##"<rect width="100%" height="100%" fill="#ffffff"/>"##,
-      text(plot.left, 30, title, #"font-size="16""#),
-    ]
-    lines += grid(horizontal, vertical)
+    var elements = [SVG.text(plot.left, 30, title, #"font-size="16""#)]
+    elements += grid(horizontal, vertical)
     for (index, curve) in curves.enumerated() {
-      lines.append(path(curve, index, horizontal, vertical))
-      lines += legend(index)
+      elements.append(path(curve, index, horizontal, vertical))
+      elements += legend(index)
     }
-    lines.append("</svg>")
-    return lines.joined(separator: "\n") + "\n"
+    return SVG.document(width: size.width, height: size.height, elements)
   }
 
   /// About 60 points a curve, each the mean of its share of the steps: single steps are mostly noise.
@@ -45,20 +39,20 @@ struct LossChart {
     var lines: [String] = []
     for tick in vertical.ticks {
       let y = y(tick, vertical)
-      lines.append(line(plot.left, y, plot.right, y, "#dddddd"))
-      lines.append(text(plot.left - 8, y + 4, vertical.label(tick), #"text-anchor="end""#))
+      lines.append(SVG.line(plot.left, y, plot.right, y, ##"stroke="#dddddd""##))
+      lines.append(SVG.text(plot.left - 8, y + 4, vertical.label(tick), #"text-anchor="end""#))
     }
     for tick in horizontal.ticks {
       let x = x(tick, horizontal)
-      lines.append(line(x, plot.bottom, x, plot.bottom + 5, "#222222"))
-      lines.append(text(x, plot.bottom + 20, horizontal.label(tick), #"text-anchor="middle""#))
+      lines.append(SVG.line(x, plot.bottom, x, plot.bottom + 5, ##"stroke="#222222""##))
+      lines.append(SVG.text(x, plot.bottom + 20, horizontal.label(tick), #"text-anchor="middle""#))
     }
-    lines.append(line(plot.left, plot.top, plot.left, plot.bottom, "#222222"))
-    lines.append(line(plot.left, plot.bottom, plot.right, plot.bottom, "#222222"))
+    lines.append(SVG.line(plot.left, plot.top, plot.left, plot.bottom, ##"stroke="#222222""##))
+    lines.append(SVG.line(plot.left, plot.bottom, plot.right, plot.bottom, ##"stroke="#222222""##))
     let middle = (x: (plot.left + plot.right) / 2, y: (plot.top + plot.bottom) / 2)
-    lines.append(text(middle.x, size.height - 14, "step", #"text-anchor="middle""#))
-    lines.append(
-      text(18, middle.y, "training loss", #"text-anchor="middle" transform="rotate(-90 18 \#(number(middle.y)))""#))
+    lines.append(SVG.text(middle.x, size.height - 14, "step", #"text-anchor="middle""#))
+    let turned = #"text-anchor="middle" transform="rotate(-90 18 \#(SVG.number(middle.y)))""#
+    lines.append(SVG.text(18, middle.y, "training loss", turned))
     return lines
   }
 
@@ -66,7 +60,7 @@ struct LossChart {
     _ curve: [(step: Double, loss: Double)], _ index: Int, _ horizontal: Axis, _ vertical: Axis
   ) -> String {
     let points = curve.filter { $0.loss.isFinite }.map {
-      "\(number(x($0.step, horizontal))),\(number(y($0.loss, vertical)))"
+      "\(SVG.number(x($0.step, horizontal))),\(SVG.number(y($0.loss, vertical)))"
     }
     return #"<polyline points="\#(points.joined(separator: " "))" fill="none" \#(curveStroke(index))/>"#
   }
@@ -95,67 +89,8 @@ struct LossChart {
       "validation \(fixed(result.finalValidationLoss, 3)), "
       + "\(fixed(result.stateBytesPerParameter, 2)) bytes/param"
     return [
-      #"<line x1="\#(number(x))" y1="\#(number(y))" x2="\#(number(x + 30))" y2="\#(number(y))" \#(stroke(index))/>"#,
-      text(x + 38, y + 4, result.optimizer), text(x + 38, y + 20, details, ##"font-size="11" fill="#555""##),
+      SVG.line(x, y, x + 30, y, stroke(index)), SVG.text(x + 38, y + 4, result.optimizer),
+      SVG.text(x + 38, y + 20, details, ##"font-size="11" fill="#555""##),
     ]
-  }
-
-  private func line(_ x1: Double, _ y1: Double, _ x2: Double, _ y2: Double, _ colour: String) -> String {
-    #"<line x1="\#(number(x1))" y1="\#(number(y1))" x2="\#(number(x2))" y2="\#(number(y2))" stroke="\#(colour)"/>"#
-  }
-
-  private func text(_ x: Double, _ y: Double, _ content: String, _ attributes: String = "") -> String {
-    let attributes = attributes.isEmpty ? "" : " " + attributes
-    return #"<text x="\#(number(x))" y="\#(number(y))"\#(attributes)>\#(content.escapedForXML)</text>"#
-  }
-
-  private func number(_ value: Double) -> String { fixed(value, 1) }
-}
-
-/// A scale with round numbers on it.
-struct Axis {
-  let low: Double
-  let high: Double
-  let ticks: [Double]
-  private let step: Double
-
-  /// Spans `values`, widened to whole steps of 1, 2 or 5 times a power of ten.
-  init(_ values: [Double]) {
-    let least = values.min() ?? 0
-    let most = max(values.max() ?? 1, least + 1e-3)
-    let rough = (most - least) / 6
-    let power = pow(10, floor(log10(rough)))
-    let step = power * ([1, 2, 5].first { $0 * power >= rough } ?? 10)
-    let first = Int(floor(least / step))
-    let last = Int(ceil(most / step))
-    self.step = step
-    ticks = (first...last).map { Double($0) * step }
-    low = ticks[0]
-    high = ticks[ticks.count - 1]
-  }
-
-  /// Where `value` lies between the ends, from 0 to 1.
-  func share(_ value: Double) -> Double { (value - low) / (high - low) }
-
-  func label(_ tick: Double) -> String { fixed(tick, max(0, -Int(floor(log10(step) + 1e-9)))) }
-}
-
-extension String {
-  /// Safe between tags and inside quoted attributes; characters that XML does not allow are left out.
-  var escapedForXML: String {
-    var result = ""
-    for scalar in unicodeScalars {
-      switch scalar {
-      case "&": result += "&amp;"
-      case "<": result += "&lt;"
-      case ">": result += "&gt;"
-      case "\"": result += "&quot;"
-      case "'": result += "&apos;"
-      case "\t", "\n", "\r": result += " "
-      case _ where scalar.value < 0x20 || scalar.value == 0xfffe || scalar.value == 0xffff: continue
-      default: result.unicodeScalars.append(scalar)
-      }
-    }
-    return result
   }
 }

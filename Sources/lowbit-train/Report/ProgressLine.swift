@@ -1,4 +1,4 @@
-import Foundation
+import ProgramSupport
 
 /// Shows how far a run is: one line rewritten in place on a terminal, four plain lines a run elsewhere.
 struct ProgressLine {
@@ -49,11 +49,4 @@ struct ProgressLine {
     return "\(optimizer.padded(to: 12))  step \(step) of \(steps)  loss \(fixed(loss, 3))  "
       + "\(fixed(speed / 1000, 1))k tokens/s  \(fixed(left, 0)) s left"
   }
-}
-
-/// A number with a fixed count of decimals.
-func fixed(_ value: Double, _ decimals: Int) -> String { String(format: "%.\(decimals)f", value) }
-
-extension String {
-  func padded(to width: Int) -> String { self + String(repeating: " ", count: max(0, width - count)) }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import ProgramSupport
 
 /// The results as JSON: an array with one object for each optimizer.
 enum ResultFile {
@@ -13,12 +14,7 @@ enum ResultFile {
   }
 
   static func json(_ results: [TrainingResult]) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-    // JSON has no such numbers, and a run that went wrong should still leave a file.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "infinity", negativeInfinity: "-infinity", nan: "nan")
-    return try encoder.encode(
+    try resultJSON(
       results.map { result in
         Row(
           optimizer: result.optimizer, steps: result.steps, finalTrainingLoss: result.finalTrainingLoss,

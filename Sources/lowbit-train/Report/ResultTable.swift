@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// The comparison as text, one row an optimizer.
 struct ResultTable {
   let results: [TrainingResult]
@@ -9,21 +11,7 @@ struct ResultTable {
     ["optimizer", "loss", "32-bit", "loss", "per param", "bytes", "per step", "loss curve"],
   ]
 
-  func lines() -> [String] {
-    let rows = Self.headings + cells()
-    let widths = Self.headings[0].indices.map { column in rows.map { $0[column].count }.max() ?? 0 }
-    return rows.map { row in
-      let last = row.count - 1
-      let fields = row.indices.map { column in
-        // Names and curves start at the left edge, numbers end at the right one.
-        let text = row[column]
-        if column == last { return text }
-        return column == 0
-          ? text.padded(to: widths[column]) : String(repeating: " ", count: widths[column] - text.count) + text
-      }
-      return fields.joined(separator: "  ")
-    }
-  }
+  func lines() -> [String] { TextTable(headings: Self.headings, rows: cells(), lastIsText: true).lines() }
 
   private func cells() -> [[String]] {
     let range = commonRange(results.map(\.losses))

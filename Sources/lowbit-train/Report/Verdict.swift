@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// Whether the low-bit runs kept up with their 32-bit partners, in words and as an exit status.
 struct Verdict {
   /// A low-bit run may end this much above its partner; chance alone moves it by a few tenths of a percent.

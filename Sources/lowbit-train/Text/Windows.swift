@@ -1,3 +1,5 @@
+import ProgramSupport
+
 /// Pieces of text for one step: inputs, and for each of them the character that follows it.
 struct Windows: Equatable {
   var inputs: [Int32] = []

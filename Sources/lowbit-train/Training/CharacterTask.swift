@@ -1,4 +1,5 @@
 import Foundation
+import ProgramSupport
 
 /// Learning to predict the next character of a text.
 ///
@@ -61,14 +62,10 @@ final class CharacterTask: LearningTask {
   }
 
   private func sumGradients() {
-    let capacity = parameters.layout.capacity
-    let piece = 8192
-    inParallel((capacity + piece - 1) / piece, threads: threads) { index in
-      let start = index * piece
-      let count = min(piece, capacity - start)
-      let target = parameters.gradients + start
-      target.update(from: shards[0].gradients + start, count: count)
-      for shard in shards.dropFirst() { add(shard.gradients + start, to: target, count: count) }
+    forEachChunk(of: parameters.layout.capacity, size: 8192, threads: threads) { range in
+      let target = parameters.gradients + range.lowerBound
+      target.update(from: shards[0].gradients + range.lowerBound, count: range.count)
+      for shard in shards.dropFirst() { add(shard.gradients + range.lowerBound, to: target, count: range.count) }
     }
   }
 }

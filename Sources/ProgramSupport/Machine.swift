@@ -1,10 +1,10 @@
 import Foundation
 
-/// What the program runs on, for the first lines of the report.
-enum Machine {
-  static var threads: Int { ProcessInfo.processInfo.activeProcessorCount }
+/// What the program runs on.
+public enum Machine {
+  public static var threads: Int { ProcessInfo.processInfo.activeProcessorCount }
 
-  static var isDebugBuild: Bool {
+  public static var isDebugBuild: Bool {
     #if DEBUG
     true
     #else
@@ -13,7 +13,7 @@ enum Machine {
   }
 
   /// The processor's own name, or its architecture where that cannot be learned.
-  static var processor: String {
+  public static var processor: String {
     #if canImport(Darwin)
     var size = 0
     if sysctlbyname("machdep.cpu.brand_string", nil, &size, nil, 0) == 0, size > 1 {

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// A thread takes the next number when it is free, so a busy neighbour on one core does not hold up the rest.
 /// Each number must write to memory of its own; then the results do not depend on who ran what.
-func inParallel(_ count: Int, threads: Int, _ body: (Int) -> Void) {
+public func inParallel(_ count: Int, threads: Int, _ body: (Int) -> Void) {
   if threads <= 1 || count <= 1 {
     for index in 0..<count { body(index) }
     return
@@ -16,6 +16,13 @@ func inParallel(_ count: Int, threads: Int, _ body: (Int) -> Void) {
     DispatchQueue.concurrentPerform(iterations: min(threads, count)) { _ in
       while let index = queue.next() { body(index) }
     }
+  }
+}
+
+/// The same for all parts of 0 ..< `count`; each but the last has `size` numbers.
+public func forEachChunk(of count: Int, size: Int, threads: Int, _ body: (Range<Int>) -> Void) {
+  inParallel((count + size - 1) / size, threads: threads) { index in
+    body(index * size..<min((index + 1) * size, count))
   }
 }
 
