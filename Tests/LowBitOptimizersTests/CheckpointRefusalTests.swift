@@ -193,6 +193,7 @@ final class CheckpointRefusalTests: XCTestCase {
       (#""hyperparameter/beta1":"0.9""#, #""hyperparameter/beta1":"1.0""#, .invalidValue, "hyperparameter"),
       (#""hyperparameter/beta2":"0.999""#, #""hyperparameter/beta2":"0x1p-1""#, .invalidValue, "hyperparameter"),
       (#""hyperparameter/epsilon":"1e-08""#, #""hyperparameter/epsilon":"inf""#, .invalidValue, "hyperparameter"),
+      (#""hyperparameter/epsilon":"1e-08""#, #""hyperparameter/epsilon":"0.0""#, .invalidValue, "hyperparameter"),
       (#""hyperparameter/weight_decay":"0.0""#, #""hyperparameter/weight_decay":"""#, .invalidValue, "hyperparameter"),
       (#""hyperparameter/bias_correction":"true""#, #""hyperparameter/bias_correction":"1""#, .invalidValue, "hyper"),
       (#""minimum_count":"20""#, #""minimum_count":"99999999999999999999""#, .invalidValue, "metadata"),
