@@ -107,7 +107,8 @@ struct CheckpointOracle {
   private static let scalars: [String: [(name: String, isSound: @Sendable (Double) -> Bool)]] = {
     let fraction: @Sendable (Double) -> Bool = { $0 >= 0 && $0 < 1 }
     let finite: @Sendable (Double) -> Bool = { $0 >= 0 && $0 <= Double(Float.greatestFiniteMagnitude) }
-    let adam = [("beta1", fraction), ("beta2", fraction), ("epsilon", finite), ("weight_decay", finite)]
+    let positive: @Sendable (Double) -> Bool = { finite($0) && $0 >= 1e-30 }
+    let adam = [("beta1", fraction), ("beta2", fraction), ("epsilon", positive), ("weight_decay", finite)]
     let share: @Sendable (Double) -> Bool = { $0 >= 0 && $0 <= 1 }
     return [
       "adam": adam, "adamw": adam,

@@ -90,7 +90,7 @@ extension AdamRule {
     var rule = self
     rule.beta1 = try fields.take("beta1", in: 0...1.0.nextDown)
     rule.beta2 = try fields.take("beta2", in: 0...1.0.nextDown)
-    rule.epsilon = try fields.take("epsilon", in: 0...Double(Float.greatestFiniteMagnitude))
+    rule.epsilon = try fields.take("epsilon", in: 1e-30...Double(Float.greatestFiniteMagnitude))
     rule.weightDecay = try fields.take("weight_decay", in: 0...Double(Float.greatestFiniteMagnitude))
     rule.biasCorrection = try fields.takeBool("bias_correction")
     return rule
