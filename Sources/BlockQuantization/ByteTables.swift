@@ -5,12 +5,10 @@ final class ByteTables: @unchecked Sendable {
   let map: ByteMap
   private let values: UnsafeMutablePointer<Float>
   private let bytePlanes: UnsafeMutableRawPointer
-  private let buckets: UnsafeMutablePointer<UInt32>
+  private let buckets: BucketTable
   private let decades: UnsafeMutablePointer<DecadeTables>
 
-  /// - Parameters:
-  ///   - thresholds: ascending, of which no two may fall into one bucket (128 to an octave).
-  ///   - nanCode: the code of NaN.
+  /// - Parameter nanCode: the code of NaN.
   init(values: [Float], thresholds: [Float], nanCode: Int, decades: DecadeTables) {
     precondition(values.count == 256 && thresholds.count == 255)
     self.values = .allocate(capacity: 256)
@@ -25,31 +23,15 @@ final class ByteTables: @unchecked Sendable {
     self.decades = .allocate(capacity: 1)
     self.decades.initialize(to: decades)
 
-    let bucketCount = 1 << 16
-    buckets = .allocate(capacity: bucketCount)
-    let keys = thresholds.map { orderKey($0) }
-    let infinity = orderKey(.infinity) >> 16
-    var below = 0
-    for index in 0..<bucketCount {
-      let bucket = Int32(index - bucketCount / 2)
-      var entry = UInt32(below) << 16
-      if below < keys.count && keys[below] >> 16 == bucket {
-        entry |= 0xffff - UInt32(keys[below] & 0xffff)
-        below += 1
-        precondition(below == keys.count || keys[below] >> 16 > bucket, "two thresholds in one bucket")
-      }
-      if bucket > infinity || bucket < orderKey(-.infinity) >> 16 { entry = UInt32(nanCode) << 16 }
-      (buckets + index).initialize(to: entry)
-    }
+    buckets = BucketTable(thresholds: thresholds, nanCode: nanCode)
     map = ByteMap(
-      values: self.values, buckets: buckets + bucketCount / 2,
+      values: self.values, buckets: buckets.entries,
       bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades)
   }
 
   deinit {
     values.deallocate()
     bytePlanes.deallocate()
-    buckets.deallocate()
     decades.deallocate()
   }
 }

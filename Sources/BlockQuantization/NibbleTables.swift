@@ -4,7 +4,8 @@ internal import TileKernels
 final class NibbleTables: @unchecked Sendable {
   let map: NibbleMap
   private let pairs: UnsafeMutablePointer<Float>
-  private let thresholds: UnsafeMutablePointer<SIMD16<Float>>
+  private let buckets: BucketTable
+  private let vectors: UnsafeMutablePointer<NibbleVectors>
 
   init(values: [Float], thresholds: [Float]) {
     precondition(values.count == 16 && thresholds.count == 15)
@@ -13,13 +14,14 @@ final class NibbleTables: @unchecked Sendable {
       (pairs + 2 * byte).initialize(to: values[byte & 15])
       (pairs + 2 * byte + 1).initialize(to: values[byte >> 4])
     }
-    self.thresholds = .allocate(capacity: 1)
-    self.thresholds.initialize(to: SIMD16(thresholds + [.infinity]))
-    map = NibbleMap(pairs: pairs, thresholds: self.thresholds)
+    buckets = BucketTable(thresholds: thresholds, nanCode: 0)
+    vectors = .allocate(capacity: 1)
+    vectors.initialize(to: NibbleVectors(values: values, thresholds: thresholds))
+    map = NibbleMap(pairs: pairs, buckets: buckets.entries, vectors: vectors)
   }
 
   deinit {
     pairs.deallocate()
-    thresholds.deallocate()
+    vectors.deallocate()
   }
 }

@@ -83,7 +83,7 @@ package final class QuantizedStorage: @unchecked Sendable {
   package let byteCount: Int
   private let memory: UnsafeMutableRawPointer
 
-  init(codeCount: Int, code: UInt8, scaleCount: Int) {
+  package init(codeCount: Int, code: UInt8, scaleCount: Int) {
     // Codes first, where the alignment serves them; a few bytes of padding may come before the scales.
     let scaleOffset = (codeCount + 3) / 4 * 4
     byteCount = codeCount + 4 * scaleCount

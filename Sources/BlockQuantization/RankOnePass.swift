@@ -1,85 +1,62 @@
 internal import TileKernels
 
-/// The passes over a tensor with one scale vector a dimension. All walk it row by row, a row being the last dimension.
-enum RankOnePass {
-  /// Values taken together by the 4-bit stages; even, so that chunks begin at a byte.
-  private static let chunk = 128
+/// The passes over a whole tensor with one scale vector a dimension, part by part of the flattened tensor.
+struct RankOnePass {
+  /// Values taken together; even, so that parts begin at a byte.
+  private static let partSize = 128
 
-  static func makeFinite(_ values: UnsafeMutableBufferPointer<Float>) {
-    guard let base = values.baseAddress else { return }
-    if !(KernelSet.current.absmax(base, values.count) < .infinity) { saturateStage(base, values.count) }
+  let shape: SliceShape
+  let codec: RankOneCodec
+  let count: Int
+  let kernels = KernelSet.current
+
+  init(_ quantizer: RankOneQuantizer) {
+    shape = SliceShape(quantizer.shape)
+    codec = shape.codec(quantizer.codebook)
+    count = quantizer.count
   }
 
-  /// For each dimension, the scale at each index: the slice's largest magnitude, or 0 where that is subnormal.
-  static func largestMagnitudes(of values: [Float], shape: [Int]) -> [[Float]] {
-    var largest = shape.map { [Float](repeating: 0, count: $0) }
-    let last = shape.count - 1
-    values.withUnsafeBufferPointer { values in
-      forEachRow(of: shape) { start, indices in
-        let row = values.baseAddress! + start
-        let absmax = KernelSet.current.absmax(row, shape[last])
-        for dimension in 0..<last { largest[dimension][indices[dimension]].raise(to: absmax) }
-        largest[last].withUnsafeMutableBufferPointer { largest in
-          for column in 0..<shape[last] { largest[column].raise(to: row[column].magnitude) }
-        }
-      }
+  func encode(_ values: [Float]) -> (codes: [UInt8], scales: [Float]) {
+    var codes = [UInt8](repeating: 0, count: (count + 1) / 2)
+    var maxima = [Int32](repeating: 0, count: shape.sliceCount)
+    var scales = [Float](repeating: 0, count: shape.sliceCount)
+    var reciprocals = scales
+    forEachPart { start, length, scratch, _ in
+      finiteCopy(of: values, start, length, to: scratch)
+      codec.raise(&maxima, to: scratch, start: start, count: length, kernels)
     }
-    return largest.map { $0.map { $0 < .leastNormalMagnitude ? 0 : $0 } }
+    RankOneCodec.scales(of: maxima, count: shape.sliceCount, into: &scales)
+    RankOneCodec.reciprocals(of: maxima, count: shape.sliceCount, into: &reciprocals)
+    forEachPart { start, length, scratch, factors in
+      finiteCopy(of: values, start, length, to: scratch)
+      codec.encode(
+        scratch, reciprocals: reciprocals, start: start, count: length, codes: &codes, factors: factors, kernels)
+    }
+    return (codes, scales)
   }
 
-  static func encode(_ values: [Float], shape: [Int], scales: [[Float]], _ codebook: Codebook) -> [UInt8] {
-    var codes = [UInt8](repeating: 0, count: (values.count + 1) / 2)
-    // The reciprocal of the smallest scale is the largest reciprocal: rounding keeps the order.
-    let reciprocals = scales.map { $0.map { $0 == 0 ? 0 : 1 / $0 } }
-    var normalised = values
-    forEachRow(of: shape) { start, indices in
-      let leading = zip(reciprocals, indices).reduce(Float(0)) { max($0, $1.0[$1.1]) }
-      for (column, reciprocal) in reciprocals[shape.count - 1].enumerated() {
-        normalised[start + column] *= max(leading, reciprocal)
-      }
-    }
-    guard case .nibbles(let map) = codebook.tables.map else { fatalError("\(codebook) has no 4-bit codes") }
-    for start in stride(from: 0, to: values.count, by: chunk) {
-      let count = min(chunk, values.count - start)
-      normalised.withUnsafeBufferPointer { normalised in
-        codes.withUnsafeMutableBufferPointer { codes in
-          KernelSet.current.encodeNibbles(
-            normalised.baseAddress! + start, count, 1, map, codes.baseAddress! + start / 2)
-        }
-      }
-    }
-    return codes
-  }
-
-  static func decode(_ codes: [UInt8], shape: [Int], scales: [[Float]], _ codebook: Codebook) -> [Float] {
-    let count = shape.reduce(1, *)
-    var values = (0..<count).map { codebook.values[Int(codes[$0 / 2] >> UInt8($0 % 2 * 4) & 15)] }
-    forEachRow(of: shape) { start, indices in
-      let leading = zip(scales, indices).reduce(Float.infinity) { min($0, $1.0[$1.1]) }
-      for (column, scale) in scales[shape.count - 1].enumerated() { values[start + column] *= min(leading, scale) }
+  func decode(_ codes: [UInt8], scales: [Float]) -> [Float] {
+    var values = [Float](repeating: 0, count: count)
+    forEachPart { start, length, scratch, factors in
+      codec.decode(codes, scales: scales, start: start, count: length, into: scratch, factors: factors, kernels)
+      for i in 0..<length { values[start + i] = scratch[i] }
     }
     return values
   }
 
-  /// Calls `body` with the first element of each row and the row's index in every dimension but the last.
-  private static func forEachRow(of shape: [Int], _ body: (Int, [Int]) -> Void) {
-    let length = shape[shape.count - 1]
-    let leading = Array(shape.dropLast())
-    guard length > 0 && !leading.contains(0) else { return }
-    var indices = [Int](repeating: 0, count: leading.count)
-    for row in 0..<leading.reduce(1, *) {
-      body(row * length, indices)
-      for dimension in leading.indices.reversed() {
-        indices[dimension] += 1
-        if indices[dimension] < leading[dimension] { break }
-        indices[dimension] = 0
+  private func finiteCopy(of values: [Float], _ start: Int, _ length: Int, to copy: UnsafeMutablePointer<Float>) {
+    values.withUnsafeBufferPointer { copy.update(from: $0.baseAddress! + start, count: length) }
+    if !(kernels.absmax(copy, length) < .infinity) { saturateStage(copy, length) }
+  }
+
+  /// Calls `body` with each part's first element and length, and two pieces of scratch memory.
+  private func forEachPart(_ body: (Int, Int, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * Self.partSize) { scratch in
+      scratch.initialize(repeating: 0)
+      for start in stride(from: 0, to: count, by: Self.partSize) {
+        body(
+          start, min(Self.partSize, count - start), scratch.baseAddress!, scratch.baseAddress! + Self.partSize)
       }
     }
-  }
-}
-
-extension Float {
-  fileprivate mutating func raise(to other: Float) {
-    if other > self { self = other }
   }
 }

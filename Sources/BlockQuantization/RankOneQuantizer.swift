@@ -38,11 +38,8 @@ public struct RankOneQuantizer: Hashable, Sendable {
   /// - Precondition: as many values as the shape has elements.
   public func encode(_ values: [Float]) -> RankOneTensor {
     guard values.count == count else { fatalError("\(values.count) values for shape \(shape), which has \(count)") }
-    var finite = values
-    finite.withUnsafeMutableBufferPointer { RankOnePass.makeFinite($0) }
-    let scales = RankOnePass.largestMagnitudes(of: finite, shape: shape)
-    let codes = RankOnePass.encode(finite, shape: shape, scales: scales, codebook)
-    return RankOneTensor(quantizer: self, codes: codes, scales: scales)
+    let (codes, scales) = RankOnePass(self).encode(values)
+    return RankOneTensor(quantizer: self, codes: codes, flatScales: scales)
   }
 }
 
@@ -53,7 +50,21 @@ public struct RankOneTensor: Hashable, Sendable {
   /// The codes, two a byte, the even element in the low nibble.
   public let codes: [UInt8]
   /// For each dimension, the largest magnitude at each index.
-  public let scales: [[Float]]
+  public var scales: [[Float]] {
+    var rest = flatScales[...]
+    return quantizer.shape.map { length in
+      defer { rest = rest.dropFirst(length) }
+      return Array(rest.prefix(length))
+    }
+  }
+  /// The scale vectors one after another.
+  package let flatScales: [Float]
+
+  package init(quantizer: RankOneQuantizer, codes: [UInt8], flatScales: [Float]) {
+    self.quantizer = quantizer
+    self.codes = codes
+    self.flatScales = flatScales
+  }
 
   /// Bytes of codes and scales together.
   public var byteCount: Int { quantizer.byteCount }
@@ -65,6 +76,6 @@ public struct RankOneTensor: Hashable, Sendable {
 
   /// The values that the codes and scales stand for.
   public func decode() -> [Float] {
-    RankOnePass.decode(codes, shape: quantizer.shape, scales: scales, quantizer.codebook)
+    RankOnePass(quantizer).decode(codes, scales: flatScales)
   }
 }

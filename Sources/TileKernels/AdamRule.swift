@@ -29,6 +29,18 @@ public struct AdamConstants {
   }
 }
 
+/// The lines of the rule that the moments follow from.
+extension AdamConstants {
+  @inlinable @inline(__always)
+  func decayedGradient(_ gradient: Float, _ parameter: Float) -> Float { gradient + coupledDecay * parameter }
+
+  @inlinable @inline(__always)
+  func first(_ moment: Float, _ g: Float) -> Float { beta1 * moment + oneMinusBeta1 * g }
+
+  @inlinable @inline(__always)
+  func second(_ moment: Float, _ g: Float) -> Float { beta2 * moment + oneMinusBeta2 * (g * g) }
+}
+
 /// Adam and AdamW on `count` elements: moments and parameters are updated in place.
 ///
 /// The memory regions do not overlap. The loop is written on scalars and vectorised by the compiler: Swift's SIMD
@@ -43,9 +55,9 @@ public func adamStage(
   var secondMaximum: Int32 = 0
   for i in 0..<count {
     let p = parameters[i]
-    let g = gradients[i] + constants.coupledDecay * p
-    let m = constants.beta1 * firstMoments[i] + constants.oneMinusBeta1 * g
-    let v = constants.beta2 * secondMoments[i] + constants.oneMinusBeta2 * (g * g)
+    let g = constants.decayedGradient(gradients[i], p)
+    let m = constants.first(firstMoments[i], g)
+    let v = constants.second(secondMoments[i], g)
     let decayed = p - constants.decoupledDecay * p
     parameters[i] = decayed - constants.stepSize * (m / (v.squareRoot() + constants.scaledEpsilon))
     firstMoments[i] = m
@@ -54,4 +66,31 @@ public func adamStage(
     secondMaximum = max(secondMaximum, magnitudeBits(v))
   }
   return MomentMaxima(firstBits: firstMaximum, secondBits: secondMaximum)
+}
+
+/// The first moments alone, as `adamStage` makes them.
+@inlinable @inline(__always)
+public func adamFirstMomentsStage(
+  _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ moments: UnsafeMutablePointer<Float>,
+  _ count: Int, _ constants: AdamConstants
+) {
+  for i in 0..<count {
+    moments[i] = constants.first(moments[i], constants.decayedGradient(gradients[i], parameters[i]))
+  }
+}
+
+/// The second moments alone, as `adamStage` makes them.
+@inlinable @inline(__always)
+public func adamSecondMomentsStage(
+  _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ moments: UnsafeMutablePointer<Float>,
+  _ count: Int, _ constants: AdamConstants
+) {
+  if constants.coupledDecay == 0 {
+    // The parameters need not be read.
+    for i in 0..<count { moments[i] = constants.second(moments[i], gradients[i]) }
+    return
+  }
+  for i in 0..<count {
+    moments[i] = constants.second(moments[i], constants.decayedGradient(gradients[i], parameters[i]))
+  }
 }

@@ -81,18 +81,22 @@ public func encodeBytesStage(
   let chunk = 64
   withUnsafeTemporaryAllocation(of: Int32.self, capacity: chunk) { buffer in
     let keys = buffer.baseAddress!
-    let halves = UnsafeRawPointer(keys)
     var start = 0
     while start < count {
       let end = min(chunk, count &- start)
       // Two loops: the first is vectorised, the second looks up one value at a time.
       for i in 0..<end { keys[i] = orderKey(values[start &+ i] * reciprocal) }
-      for i in 0..<end {
-        let bucket = Int(halves.load(fromByteOffset: 4 &* i &+ 2, as: Int16.self))
-        let lower = UInt32(halves.load(fromByteOffset: 4 &* i, as: UInt16.self))
-        codes[start &+ i] = UInt8(truncatingIfNeeded: (map.buckets[bucket] &+ lower) &>> 16)
-      }
+      for i in 0..<end { codes[start &+ i] = bucketCode(keys + i, map.buckets) }
       start &+= chunk
     }
   }
+}
+
+/// The code of the value that has this order key. Reading the key in two halves costs less than taking it apart.
+@inlinable @inline(__always)
+func bucketCode(_ key: UnsafePointer<Int32>, _ buckets: UnsafePointer<UInt32>) -> UInt8 {
+  let halves = UnsafeRawPointer(key)
+  let bucket = Int(halves.load(fromByteOffset: 2, as: Int16.self))
+  let lower = UInt32(halves.load(as: UInt16.self))
+  return UInt8(truncatingIfNeeded: (buckets[bucket] &+ lower) &>> 16)
 }

@@ -14,10 +14,21 @@ public final class KernelSet: Sendable {
   /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
   public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
   public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
+  /// The same for 4-bit codes.
+  public let adamFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima
+  public let momentumFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
   public let encodeNibbles: @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
+  /// The rules' first lines alone, for scales that need a pass of their own.
+  public let adamFirstMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
+  public let adamSecondMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
+  public let momentumBuffers: @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void
+  public let sliceMinima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
+  public let sliceMaxima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
+  public let raiseSlices: @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void
+  public let multiply: @Sendable (MutableValues, Values, Int) -> Void
 
   public init(
     name: String,
@@ -27,10 +38,20 @@ public final class KernelSet: Sendable {
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
+    adamFromNibbles:
+      @escaping @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima,
+    momentumFromNibbles: @escaping @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
     decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
-    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
+    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void,
+    adamFirstMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
+    adamSecondMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
+    momentumBuffers: @escaping @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void,
+    sliceMinima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
+    sliceMaxima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
+    raiseSlices: @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void,
+    multiply: @escaping @Sendable (MutableValues, Values, Int) -> Void
   ) {
     self.name = name
     self.absmax = absmax
@@ -38,9 +59,18 @@ public final class KernelSet: Sendable {
     self.momentum = momentum
     self.adamFromBytes = adamFromBytes
     self.momentumFromBytes = momentumFromBytes
+    self.adamFromNibbles = adamFromNibbles
+    self.momentumFromNibbles = momentumFromNibbles
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
     self.decodeNibbles = decodeNibbles
     self.encodeNibbles = encodeNibbles
+    self.adamFirstMoments = adamFirstMoments
+    self.adamSecondMoments = adamSecondMoments
+    self.momentumBuffers = momentumBuffers
+    self.sliceMinima = sliceMinima
+    self.sliceMaxima = sliceMaxima
+    self.raiseSlices = raiseSlices
+    self.multiply = multiply
   }
 }

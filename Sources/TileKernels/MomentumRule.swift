@@ -26,6 +26,15 @@ public struct MomentumConstants {
   }
 }
 
+/// The lines of the rule that the buffer follows from.
+extension MomentumConstants {
+  @inlinable @inline(__always)
+  func decayedGradient(_ gradient: Float, _ parameter: Float) -> Float { gradient + coupledDecay * parameter }
+
+  @inlinable @inline(__always)
+  func buffer(_ old: Float, _ g: Float) -> Float { bufferFactor * old + gradientFactor * g }
+}
+
 /// Momentum on `count` elements: buffer and parameters are updated in place. Returns the buffer's largest magnitude.
 ///
 /// The memory regions do not overlap.
@@ -37,12 +46,23 @@ public func momentumStage(
   var maximum: Int32 = 0
   for i in 0..<count {
     let p = parameters[i]
-    let g = gradients[i] + constants.coupledDecay * p
-    let b = constants.bufferFactor * buffers[i] + constants.gradientFactor * g
+    let g = constants.decayedGradient(gradients[i], p)
+    let b = constants.buffer(buffers[i], g)
     parameters[i] =
       p - constants.learningRate * (constants.directionOfGradient * g + constants.directionOfBuffer * b)
     buffers[i] = b
     maximum = max(maximum, magnitudeBits(b))
   }
   return Float(bitPattern: UInt32(bitPattern: maximum))
+}
+
+/// The buffers alone, as `momentumStage` makes them.
+@inlinable @inline(__always)
+public func momentumBuffersStage(
+  _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffers: UnsafeMutablePointer<Float>,
+  _ count: Int, _ constants: MomentumConstants
+) {
+  for i in 0..<count {
+    buffers[i] = constants.buffer(buffers[i], constants.decayedGradient(gradients[i], parameters[i]))
+  }
 }

@@ -2,12 +2,48 @@
 public struct NibbleMap {
   /// 512 floats: for each byte, the value of its low nibble and that of its high nibble.
   public var pairs: UnsafePointer<Float>
-  /// The fifteen thresholds, ascending, and an unused lane.
-  public var thresholds: UnsafePointer<SIMD16<Float>>
+  /// As in `ByteMap`.
+  public var buckets: UnsafePointer<UInt32>
+  /// For vectors.
+  public var vectors: UnsafePointer<NibbleVectors>
 
-  public init(pairs: UnsafePointer<Float>, thresholds: UnsafePointer<SIMD16<Float>>) {
+  public init(
+    pairs: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, vectors: UnsafePointer<NibbleVectors>
+  ) {
     self.pairs = pairs
-    self.thresholds = thresholds
+    self.buckets = buckets
+    self.vectors = vectors
+  }
+}
+
+/// The tables of a 4-bit codebook for vectors that can shuffle bytes and permute floats.
+public struct NibbleVectors {
+  /// The lowest byte of all sixteen values, then the second, third and fourth bytes.
+  public var bytePlanes: SIMD64<UInt8>
+  /// Whether threshold k is (k + 1.5) / 16, as in the linear map without zero.
+  public var isLinear: Bool
+  /// The thresholds in the order of a binary search: each answer is one more bit of the code, and the bits so far say
+  /// where the next threshold is. The middle one of fifteen, then the two, four and eight that split what is left; the
+  /// shorter ones repeat.
+  public var first: Float
+  public var second: SIMD8<Float>
+  public var third: SIMD8<Float>
+  public var fourth: SIMD8<Float>
+
+  /// - Parameters: sixteen values and fifteen thresholds, ascending.
+  @inlinable
+  public init(values: UnsafePointer<Float>, thresholds t: UnsafePointer<Float>) {
+    bytePlanes = SIMD64()
+    for code in 0..<16 {
+      let bits = values[code].bitPattern
+      for plane in 0..<4 { bytePlanes[16 * plane + code] = UInt8(truncatingIfNeeded: bits >> UInt32(8 * plane)) }
+    }
+    first = t[7]
+    second = SIMD8(t[3], t[11], t[3], t[11], t[3], t[11], t[3], t[11])
+    third = SIMD8(t[1], t[5], t[9], t[13], t[1], t[5], t[9], t[13])
+    fourth = SIMD8(t[0], t[2], t[4], t[6], t[8], t[10], t[12], t[14])
+    isLinear = true
+    for k in 0..<15 where t[k] != (Float(k) + 1.5) / 16 { isLinear = false }
   }
 }
 
@@ -31,28 +67,19 @@ public func encodeNibblesStage(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  let t = map.thresholds.pointee
-  let (t0, t1, t2, t3, t4, t5, t6, t7) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
-  let (t8, t9, t10, t11, t12, t13, t14) = (t[8], t[9], t[10], t[11], t[12], t[13], t[14])
-  @inline(__always) func above(_ value: Float, _ threshold: Float) -> Int32 { value > threshold ? 1 : 0 }
-
   let chunk = 64
   withUnsafeTemporaryAllocation(of: Int32.self, capacity: chunk) { buffer in
-    let levels = buffer.baseAddress!
+    let keys = buffer.baseAddress!
     var start = 0
     while start < count {
       let length = min(chunk, count &- start)
-      for i in 0..<length {
-        let y = values[start &+ i] * reciprocal
-        let low = above(y, t0) &+ above(y, t1) &+ above(y, t2) &+ above(y, t3) &+ above(y, t4)
-        let middle = above(y, t5) &+ above(y, t6) &+ above(y, t7) &+ above(y, t8) &+ above(y, t9)
-        let high = above(y, t10) &+ above(y, t11) &+ above(y, t12) &+ above(y, t13) &+ above(y, t14)
-        levels[i] = low &+ middle &+ high
-      }
+      for i in 0..<length { keys[i] = orderKey(values[start &+ i] * reciprocal) }
+      let target = codes + start / 2
       for byte in 0..<length / 2 {
-        codes[start / 2 &+ byte] = UInt8(truncatingIfNeeded: levels[2 &* byte] | levels[2 &* byte &+ 1] &<< 4)
+        let pair = keys + 2 &* byte
+        target[byte] = bucketCode(pair, map.buckets) | bucketCode(pair + 1, map.buckets) &<< 4
       }
-      if length & 1 == 1 { codes[(start &+ length) / 2] = UInt8(truncatingIfNeeded: levels[length &- 1]) }
+      if length & 1 == 1 { target[length / 2] = bucketCode(keys + (length &- 1), map.buckets) }
       start &+= chunk
     }
   }

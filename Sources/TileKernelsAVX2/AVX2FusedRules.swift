@@ -9,16 +9,20 @@ package func avx2AdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  var rule = AdamVectors(constants, first, second)
+  var rule = AdamVectors(constants)
+  let firstScale = _mm256_set1_ps(first.scale)
+  let secondScale = _mm256_set1_ps(second.scale)
   let done = count & ~7
   var i = 0
   while i < done {
-    rule.step(i, parameters, gradients, first, second)
+    let m = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
+    let v = _mm256_mul_ps(lookUp(second.codes + i, second.map.values), secondScale)
+    rule.step(parameters + i, gradients + i, m, v, first.values + i, second.values + i)
     i &+= 8
   }
   var maxima = rule.maxima
   if done < count {
-    let rest = adamFromBytesStage(
+    let rest = adamFromCodesStage(
       parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done,
       constants)
     maxima = maxima.larger(rest)
@@ -29,12 +33,11 @@ package func avx2AdamFromBytes(
 /// Adam's constants and running maxima, in registers.
 private struct AdamVectors {
   let beta1, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, scaledEpsilon, coupledDecay, decoupledDecay: __m256
-  let firstScale, secondScale: __m256
   var firstMaximum = _mm256_setzero_si256()
   var secondMaximum = _mm256_setzero_si256()
 
   @inline(__always)
-  init(_ constants: AdamConstants, _ first: ByteBlock, _ second: ByteBlock) {
+  init(_ constants: AdamConstants) {
     beta1 = _mm256_set1_ps(constants.beta1)
     oneMinusBeta1 = _mm256_set1_ps(constants.oneMinusBeta1)
     beta2 = _mm256_set1_ps(constants.beta2)
@@ -43,27 +46,23 @@ private struct AdamVectors {
     scaledEpsilon = _mm256_set1_ps(constants.scaledEpsilon)
     coupledDecay = _mm256_set1_ps(constants.coupledDecay)
     decoupledDecay = _mm256_set1_ps(constants.decoupledDecay)
-    firstScale = _mm256_set1_ps(first.scale)
-    secondScale = _mm256_set1_ps(second.scale)
   }
 
-  /// Decodes and updates the eight elements at `i`.
+  /// Updates eight elements from their old moments, and writes the new ones.
   @inline(__always)
   mutating func step(
-    _ i: Int, _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
-    _ second: ByteBlock
+    _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ oldM: __m256, _ oldV: __m256,
+    _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>
   ) {
-    let p = load(parameters + i)
-    let g = _mm256_add_ps(load(gradients + i), _mm256_mul_ps(coupledDecay, p))
-    let oldM = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
-    let oldV = _mm256_mul_ps(lookUp(second.codes + i, second.map.values), secondScale)
+    let p = load(parameters)
+    let g = _mm256_add_ps(load(gradients), _mm256_mul_ps(coupledDecay, p))
     let m = _mm256_add_ps(_mm256_mul_ps(beta1, oldM), _mm256_mul_ps(oneMinusBeta1, g))
     let v = _mm256_add_ps(_mm256_mul_ps(beta2, oldV), _mm256_mul_ps(oneMinusBeta2, _mm256_mul_ps(g, g)))
     let direction = _mm256_div_ps(m, _mm256_add_ps(_mm256_sqrt_ps(v), scaledEpsilon))
     let decayed = _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
-    store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters + i)
-    store(m, to: first.values + i)
-    store(v, to: second.values + i)
+    store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters)
+    store(m, to: firstMoments)
+    store(v, to: secondMoments)
     let withoutSign = _mm256_set1_epi32(0x7fff_ffff)
     firstMaximum = _mm256_max_epi32(firstMaximum, _mm256_and_si256(unsafeBitCast(m, to: __m256i.self), withoutSign))
     secondMaximum = _mm256_max_epi32(secondMaximum, _mm256_and_si256(unsafeBitCast(v, to: __m256i.self), withoutSign))
@@ -80,16 +79,35 @@ package func avx2MomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
+  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
+}
+
+@inline(never)
+package func avx2AdamFromNibbles(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: NibbleBlock,
+  _ second: NibbleBlock, _ count: Int, _ constants: AdamConstants
+) -> MomentMaxima {
+  avx2DecodeNibbles(first.codes, count, first.scale, first.map, first.values)
+  avx2DecodeNibbles(second.codes, count, second.scale, second.map, second.values)
+  return adamStage(parameters, gradients, first.values, second.values, count, constants)
+}
+
+@inline(never)
+package func avx2MomentumFromNibbles(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: NibbleBlock, _ count: Int,
+  _ constants: MomentumConstants
+) -> Float {
+  avx2DecodeNibbles(buffer.codes, count, buffer.scale, buffer.map, buffer.values)
+  return momentumStage(parameters, gradients, buffer.values, count, constants)
 }
 
 @inline(__always)
-private func load(_ pointer: UnsafePointer<Float>) -> __m256 {
+func load(_ pointer: UnsafePointer<Float>) -> __m256 {
   UnsafeRawPointer(pointer).loadUnaligned(as: __m256.self)
 }
 
 @inline(__always)
-private func store(_ vector: __m256, to pointer: UnsafeMutablePointer<Float>) {
+func store(_ vector: __m256, to pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m256.self)
 }
 

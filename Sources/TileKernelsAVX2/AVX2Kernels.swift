@@ -29,19 +29,4 @@ package func avx2DecodeBytes(
 ) {
   decodeBytesStage(codes, count, scale, map, values)
 }
-
-@inline(never)
-package func avx2DecodeNibbles(
-  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
-) {
-  decodeNibblesStage(codes, count, scale, map, values)
-}
-
-@inline(never)
-package func avx2EncodeNibbles(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
-  _ codes: UnsafeMutablePointer<UInt8>
-) {
-  encodeNibblesStage(values, count, reciprocal, map, codes)
-}
 #endif

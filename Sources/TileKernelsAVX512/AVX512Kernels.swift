@@ -35,7 +35,7 @@ package func avx512AdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  adamFromBytesStage(parameters, gradients, first, second, count, constants)
+  adamFromCodesStage(parameters, gradients, first, second, count, constants)
 }
 
 @inline(never)
@@ -43,21 +43,6 @@ package func avx512MomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
-}
-
-@inline(never)
-package func avx512DecodeNibbles(
-  _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
-) {
-  decodeNibblesStage(codes, count, scale, map, values)
-}
-
-@inline(never)
-package func avx512EncodeNibbles(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
-  _ codes: UnsafeMutablePointer<UInt8>
-) {
-  encodeNibblesStage(values, count, reciprocal, map, codes)
+  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
 }
 #endif

@@ -5,7 +5,15 @@ struct Subject: Sendable {
   let name: String
   /// The optimizer of the same family with float32 state, that the times are compared with.
   let partner: String
+  /// What the optimizer is told of the tensor's shape.
+  var shape = Shape.vector
   let make: @Sendable () -> LowBitOptimizer
+
+  enum Shape {
+    case vector
+    /// As square as the number of elements allows.
+    case matrix
+  }
 
   /// So small that the parameters stay what they are however many steps are measured.
   private static let learningRate: Float = 1e-9
@@ -14,10 +22,14 @@ struct Subject: Sendable {
   static let all = [
     Subject(name: "Adam32", partner: "Adam32") { Adam32(learningRate: learningRate) },
     Subject(name: "Adam8bit", partner: "Adam32") { Adam8bit(learningRate: learningRate) },
+    Subject(name: "Adam4bit", partner: "Adam32") { Adam4bit(learningRate: learningRate) },
+    Subject(name: "Adam4bit matrix", partner: "Adam32", shape: .matrix) { Adam4bit(learningRate: learningRate) },
     Subject(name: "AdamW32", partner: "AdamW32") { AdamW32(learningRate: learningRate) },
     Subject(name: "AdamW8bit", partner: "AdamW32") { AdamW8bit(learningRate: learningRate) },
+    Subject(name: "AdamW4bit", partner: "AdamW32") { AdamW4bit(learningRate: learningRate) },
     Subject(name: "Momentum32", partner: "Momentum32") { Momentum32(learningRate: learningRate) },
     Subject(name: "Momentum8bit", partner: "Momentum32") { Momentum8bit(learningRate: learningRate) },
+    Subject(name: "Momentum4bit", partner: "Momentum32") { Momentum4bit(learningRate: learningRate) },
   ]
 
   /// Most state that one family keeps at the same time, per parameter.

@@ -52,7 +52,7 @@ final class BlockwiseTrajectoryTests: XCTestCase {
   }
 
   private func compare(
-    _ parameter: [Float], _ tensors: [QuantizedTensor?], _ golden: Golden, step: Int, without departures: Departures
+    _ parameter: [Float], _ tensors: [EncodedMoment?], _ golden: Golden, step: Int, without departures: Departures
   ) throws {
     let touched = departures.all
     let expected = golden.trajectory.floats("step\(step)/p")
@@ -60,7 +60,7 @@ final class BlockwiseTrajectoryTests: XCTestCase {
       XCTAssertEqual(parameter[index], expected[index], accuracy: 1e-6, "step \(step), element \(index)")
     }
     for (number, tensor) in tensors.enumerated() {
-      let tensor = try XCTUnwrap(tensor)
+      guard case .blocks(let tensor) = try XCTUnwrap(tensor) else { return XCTFail("no blocks") }
       let codes = golden.trajectory.bytes("step\(step)/codes\(number + 1)")
       let blockSize = tensor.quantizer.blockSize
       for (index, code) in tensor.codes.enumerated() where !touched.contains(index) {

@@ -36,8 +36,8 @@ final class CheckpointConversionTests: XCTestCase {
     XCTAssertEqual(adam8.stepCount(of: "w"), 10)
     let exact = try XCTUnwrap(adam32.moments(of: "w"))
     let moments = try XCTUnwrap(adam8.quantizedMoments(of: "w"))
-    XCTAssertEqual(moments.first, BlockQuantizer.dynamic8.encode(exact.first))
-    XCTAssertEqual(moments.second, BlockQuantizer.dynamic8Unsigned.encode(exact.second!))
+    XCTAssertEqual(moments.first, .blocks(BlockQuantizer.dynamic8.encode(exact.first)))
+    XCTAssertEqual(moments.second, .blocks(BlockQuantizer.dynamic8Unsigned.encode(exact.second!)))
     // The size rule holds, and an embedding stays in 32 bits.
     XCTAssertEqual(adam8.report().entries.map(\.reason), [.smallerThan(4096), .embedding, .largeEnough])
     XCTAssertEqual(adam8.moments(of: "b"), adam32.moments(of: "b"))

@@ -50,7 +50,7 @@ final class MeasuringTests: XCTestCase {
 
   /// The memory must outlive the tensors that point into it.
   private func gradients(_ memory: TrainingMemory) -> [Float] {
-    withExtendedLifetime(memory) { memory.oneTensor.flatMap { Array($0.gradient) } }
+    withExtendedLifetime(memory) { memory.oneTensor().flatMap { Array($0.gradient) } }
   }
 
   func testMomentsNeverBecomeSubnormal() {
@@ -58,12 +58,12 @@ final class MeasuringTests: XCTestCase {
     withExtendedLifetime(memory) {
       for subject in Subject.all {
         let optimizer = subject.make()
-        let parameters = Array(memory.oneTensor[0].parameter)
-        for _ in 0..<100 { optimizer.update(memory.oneTensor) }
-        let moments = optimizer.moments(of: memory.oneTensor[0].key)!
+        let parameters = Array(memory.oneTensor()[0].parameter)
+        for _ in 0..<100 { optimizer.update(memory.oneTensor()) }
+        let moments = optimizer.moments(of: memory.oneTensor()[0].key)!
         let all = moments.first + (moments.second ?? [])
         XCTAssertTrue(all.allSatisfy { $0.isFinite && !$0.isSubnormal }, subject.name)
-        let moved = zip(parameters, memory.oneTensor[0].parameter).map { abs($0 - $1) }.max()!
+        let moved = zip(parameters, memory.oneTensor()[0].parameter).map { abs($0 - $1) }.max()!
         XCTAssertLessThan(moved, 1e-5, subject.name)
       }
     }

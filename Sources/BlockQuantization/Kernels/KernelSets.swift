@@ -10,29 +10,43 @@ extension KernelSet {
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
     momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
+    adamFromNibbles: portableAdamFromNibbles, momentumFromNibbles: portableMomentumFromNibbles,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
-    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles)
+    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
+    adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments, momentumBuffers: portableMomentumBuffers,
+    sliceMinima: portableSliceMinima, sliceMaxima: portableSliceMaxima, raiseSlices: portableRaiseSlices, multiply: portableMultiply)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
     momentumFromBytes: avx2MomentumFromBytes,
+    adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
-    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles)
+    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+    adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments, momentumBuffers: avx2MomentumBuffers,
+    sliceMinima: avx2SliceMinima, sliceMaxima: avx2SliceMaxima, raiseSlices: avx2RaiseSlices, multiply: avx2Multiply)
 
   /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =
     CPUFeatures.current.vbmi
     ? KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
+      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes,
+      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      decodeBytes: vbmiDecodeBytes,
       encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
+      decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+    adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments, momentumBuffers: avx512MomentumBuffers,
+    sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices, multiply: avx512Multiply)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
+      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      decodeBytes: avx512DecodeBytes,
       encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
+      decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+    adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments, momentumBuffers: avx512MomentumBuffers,
+    sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices, multiply: avx512Multiply)
   #endif
 
   /// The sets that this machine can run, the fastest last.

@@ -5,6 +5,7 @@ struct CheckpointManifest {
   struct Entry {
     let key: ParameterKey
     let count: Int
+    let shape: [Int]?
     let step: Int
     let role: ParameterRole
     let formats: StateFormats
@@ -67,6 +68,7 @@ extension CheckpointManifest.Entry {
   init(of state: ParameterState) {
     key = state.key
     count = state.count
+    shape = state.shape
     step = state.step
     role = state.role
     formats = state.formats
@@ -74,7 +76,10 @@ extension CheckpointManifest.Entry {
   }
 
   /// All but the checksum.
-  var line: String { "count=\(count) step=\(step) role=\(role.identifier) reason=\(reason.identifier) \(formats.line)" }
+  var line: String {
+    "count=\(count) step=\(step) role=\(role.identifier) reason=\(reason.identifier) \(formats.line)"
+      + (shape.map { " shape=" + $0.map(String.init).joined(separator: "x") } ?? "")
+  }
 
   /// Binds the moments to their key, step and formats.
   func checksum(of regions: [StateRegion]) -> String {
@@ -131,16 +136,20 @@ extension CheckpointManifest {
     _ key: ParameterKey, line: String, _ optimizer: LowBitOptimizer
   ) throws(CheckpointError) -> Entry {
     var fields = try MetadataFields(
-      line: line, names: ["count", "step", "role", "reason"] + StateFormats.fieldNames(optimizer), optional: "checksum",
+      line: line, names: ["count", "step", "role", "reason"] + StateFormats.fieldNames(optimizer), optional: ["shape", "checksum"],
       place: "parameter/\(key)")
+    let count = try fields.take("count", in: 0...largestCount)
     let entry = Entry(
-      key: key, count: try fields.take("count", in: 0...largestCount),
+      key: key, count: count, shape: try fields.takeShapeIfPresent("shape", of: count),
       step: try fields.take("step", in: 0...largestStep),
       role: try ParameterRole(try fields.take("role"), place: fields.place), formats: try StateFormats(&fields),
       reason: try FormatReason(try fields.take("reason"), place: fields.place),
       checksum: fields.takeIfPresent("checksum"))
     guard entry.formats.is32Bit == (entry.reason != .largeEnough) else {
       throw CheckpointError(.invalidValue, fields.place, "the reason \(entry.reason.identifier) is not of the formats")
+    }
+    guard entry.formats.fitting(entry.shape) == entry.formats else {
+      throw CheckpointError(.invalidValue, fields.place, "the shape has no scales per row and column")
     }
     return entry
   }
@@ -178,6 +187,14 @@ extension StateFormats {
   func isSamePrecision(as other: StateFormats) -> Bool {
     first.identifier == other.first.identifier && second?.identifier == other.second?.identifier
   }
+
+  /// Whether a parameter of an optimizer with these formats can have the others.
+  func covers(_ other: StateFormats) -> Bool {
+    func covers(_ format: MomentFormat?, _ other: MomentFormat?) -> Bool {
+      [format, format?.fitting(nil, blockSize: blockSize)].contains { $0?.identifier == other?.identifier }
+    }
+    return covers(first, other.first) && covers(second, other.second)
+  }
 }
 
 extension MomentFormat {
@@ -186,7 +203,7 @@ extension MomentFormat {
       throw CheckpointError(.unsupported, place, "the format \(identifier) is unknown here")
     }
     self = format
-    if case .blocks(let quantizer) = self, quantizer.codebook.isSigned == isSecond {
+    if let codebook, codebook.isSigned == isSecond {
       throw CheckpointError(
         .invalidValue, place, "\(identifier) cannot hold a \(isSecond ? "second" : "first") moment")
     }

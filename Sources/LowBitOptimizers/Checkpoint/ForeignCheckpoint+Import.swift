@@ -41,7 +41,7 @@ extension LowBitOptimizer {
       try reader.checkMemory()
       var imported: [ParameterKey: ParameterState] = [:]
       for (key, plan, formats, reason) in plans {
-        let state = ParameterState(key: key, count: plan.count, formats: formats, reason: reason)
+        let state = ParameterState(key: key, count: plan.count, shape: nil, formats: formats, reason: reason)
         try reader.fill(state, plan)
         imported[key] = converting ? convert(state) : state
       }
@@ -55,7 +55,7 @@ extension LowBitOptimizer {
   private func formats(
     of plan: ForeignPlan, key: ParameterKey, converting: Bool
   ) throws(CheckpointError) -> (StateFormats, FormatReason) {
-    let (own, reason) = formats(for: key, count: plan.count, role: .weight)
+    let (own, reason) = formats(for: key, count: plan.count, shape: nil, role: .weight)
     guard converting || plan.is32Bit == own.is32Bit else {
       throw CheckpointError(
         .mismatch, "\(key)",

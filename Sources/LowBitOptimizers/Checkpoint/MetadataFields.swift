@@ -9,10 +9,10 @@ struct MetadataFields {
     self.place = place
   }
 
-  /// Reads "count=5 step=2": each name once, in the order given, the optional one last.
-  init(line: String, names: [String], optional: String? = nil, place: String) throws(CheckpointError) {
+  /// Reads "count=5 step=2": each name once, in the order given, those that may be missing last.
+  init(line: String, names: [String], optional: [String] = [], place: String) throws(CheckpointError) {
     let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-    let expected = parts.count > names.count ? names + [optional].compactMap { $0 } : names
+    let expected = names + optional.filter { name in parts.dropFirst(names.count).contains { $0.hasPrefix("\(name)=") } }
     fields = [:]
     self.place = place
     for (part, name) in zip(parts, expected) where part.hasPrefix("\(name)=") {
@@ -50,6 +50,22 @@ struct MetadataFields {
       throw CheckpointError(.invalidValue, place, "\(name) \(text) is neither true nor false")
     }
     return value
+  }
+
+  /// Reads "96x128": dimensions whose product is the count.
+  mutating func takeShapeIfPresent(_ name: String, of count: Int) throws(CheckpointError) -> [Int]? {
+    guard let text = takeIfPresent(name) else { return nil }
+    let parts = text.split(separator: "x", omittingEmptySubsequences: false)
+    let shape = parts.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
+    var product: Int? = 1
+    for length in shape {
+      let (next, overflow) = (product ?? 0).multipliedReportingOverflow(by: length)
+      product = product == nil || overflow ? nil : next
+    }
+    guard shape.count == parts.count, shape.count <= 32, product == count, shape.allSatisfy({ $0 <= 1 << 48 }) else {
+      throw CheckpointError(.invalidValue, place, "\(name) \(text) has not \(count) elements")
+    }
+    return shape
   }
 
   private mutating func parsed<Value: Comparable>(

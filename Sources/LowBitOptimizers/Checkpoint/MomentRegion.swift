@@ -70,6 +70,16 @@ extension MomentFormat {
     case .float32: "float32"
     case .blocks(let quantizer):
       quantizer.codebook.name + (quantizer.scaleRule == .absmax ? "" : "-\(quantizer.scaleRule.rawValue)")
+    case .rankOne(let codebook): codebook.name + "-rankOne"
+    }
+  }
+
+  /// What its codes stand for; nil for float32.
+  var codebook: Codebook? {
+    switch self {
+    case .float32: nil
+    case .blocks(let quantizer): quantizer.codebook
+    case .rankOne(let codebook): codebook
     }
   }
 
@@ -81,6 +91,7 @@ extension MomentFormat {
       for scaleRule in Self.scaleRules(codebook) {
         formats.append(.blocks(BlockQuantizer(codebook, blockSize: blockSize, scaleRule: scaleRule)))
       }
+      if codebook.bits == 4 { formats.append(.rankOne(codebook)) }
     }
     guard let format = formats.first(where: { $0.identifier == identifier }) else { return nil }
     self = format
@@ -95,7 +106,7 @@ extension MomentFormat {
 
   /// A first moment has either sign. A second moment is never negative; in float32 it may have overflowed to infinity,
   /// which holds its parameter still and harms nothing else.
-  func regions(count: Int, blockSize: Int, isSecond: Bool) -> [MomentRegion] {
+  func regions(count: Int, shape: [Int]?, blockSize: Int, isSecond: Bool) -> [MomentRegion] {
     let greatest = Float.greatestFiniteMagnitude
     switch self {
     case .float32:
@@ -112,6 +123,12 @@ extension MomentFormat {
           name: "absmax", content: .floats(quantizer.scaleRule == .absmax ? 0...greatest : -greatest...greatest),
           count: quantizer.blockCount(of: count), countPerBlock: 1),
       ]
+    case .rankOne(let codebook):
+      return [
+        MomentRegion(name: "state", content: .codes(bits: codebook.bits), count: count, countPerBlock: nil),
+        MomentRegion(
+          name: "absmax", content: .floats(0...greatest), count: (shape ?? []).reduce(0, +), countPerBlock: nil),
+      ]
     }
   }
 }
@@ -119,28 +136,32 @@ extension MomentFormat {
 extension MomentStorage {
   /// The memory of the format's regions, in their order.
   var regionMemory: [UnsafeMutableRawBufferPointer] {
-    guard let storage = tensor?.storage else { return [UnsafeMutableRawBufferPointer(floats)] }
-    return [UnsafeMutableRawBufferPointer(storage.codes), UnsafeMutableRawBufferPointer(storage.scales)]
+    switch content {
+    case .floats(let floats): [UnsafeMutableRawBufferPointer(floats)]
+    case .blocks(let tensor): tensor.storage.regions
+    case .rankOne(let moment): moment.storage.regions
+    }
   }
 
   /// Takes over another moment's values, encoded anew if that has another format.
   func convert(from source: MomentStorage) {
     precondition(source.count == count)
-    switch (source.format, format) {
-    case _ where source.format == format:
+    if source.format == format {
       for (target, source) in zip(regionMemory, source.regionMemory) { target.copyMemory(from: .init(source)) }
-    case (_, .float32):
-      source.tensor?.decode(into: floats)
-    case (.float32, _):
-      encode(UnsafeBufferPointer(source.floats))
-    default:
-      source.decoded().withUnsafeBufferPointer { encode($0) }
+    } else if case .blocks(let tensor) = source.content, case .floats(let floats) = content {
+      tensor.decode(into: floats)
+    } else if case .floats(let floats) = source.content, case .blocks(let tensor) = content {
+      tensor.quantizer.encode(
+        UnsafeBufferPointer(floats), codes: tensor.storage.codes, scales: tensor.storage.scales)
+    } else {
+      encode(source.decoded())
     }
   }
+}
 
-  private func encode(_ values: UnsafeBufferPointer<Float>) {
-    guard let tensor else { return }
-    tensor.quantizer.encode(values, codes: tensor.storage.codes, scales: tensor.storage.scales)
+extension QuantizedStorage {
+  fileprivate var regions: [UnsafeMutableRawBufferPointer] {
+    [UnsafeMutableRawBufferPointer(codes), UnsafeMutableRawBufferPointer(scales)]
   }
 }
 
@@ -162,16 +183,16 @@ struct StateRegion {
 
 extension StateFormats {
   /// All regions of a state with these formats: those of the first moment, then those of the second.
-  func regions(count: Int) -> [(region: MomentRegion, moment: Int)] {
-    let first = first.regions(count: count, blockSize: blockSize, isSecond: false)
-    let second = second?.regions(count: count, blockSize: blockSize, isSecond: true) ?? []
+  func regions(count: Int, shape: [Int]?) -> [(region: MomentRegion, moment: Int)] {
+    let first = first.regions(count: count, shape: shape, blockSize: blockSize, isSecond: false)
+    let second = second?.regions(count: count, shape: shape, blockSize: blockSize, isSecond: true) ?? []
     return first.map { ($0, 1) } + second.map { ($0, 2) }
   }
 }
 
 extension ParameterState {
   var regions: [StateRegion] {
-    zip(formats.regions(count: count), first.regionMemory + (second?.regionMemory ?? [])).map {
+    zip(formats.regions(count: count, shape: shape), first.regionMemory + (second?.regionMemory ?? [])).map {
       StateRegion(region: $0.region, moment: $0.moment, memory: $1)
     }
   }

@@ -63,7 +63,7 @@ extension LowBitOptimizer {
 
   private func checkPrecision(of manifest: CheckpointManifest, converting: Bool) throws(CheckpointError) {
     for entry in manifest.entries
-    where !entry.formats.is32Bit && !entry.formats.isSamePrecision(as: manifest.formats) {
+    where !entry.formats.is32Bit && !manifest.formats.covers(entry.formats) {
       throw CheckpointError(
         .mismatch, "parameter/\(entry.key)", "\(entry.formats.line) in a checkpoint of \(manifest.formats.line)")
     }
@@ -102,7 +102,7 @@ extension SafetensorsReader {
   func checkTensors(of entries: [CheckpointManifest.Entry]) throws(CheckpointError) {
     var known: Set<String> = []
     for entry in entries {
-      for (region, moment) in entry.formats.regions(count: entry.count) {
+      for (region, moment) in entry.formats.regions(count: entry.count, shape: entry.shape) {
         let name = "\(entry.key).\(region.name)\(moment)"
         known.insert(name)
         guard let tensor = tensor(name) else {
@@ -135,7 +135,8 @@ extension SafetensorsReader {
 
   fileprivate func state(_ entry: CheckpointManifest.Entry) throws(CheckpointError) -> ParameterState {
     let state = ParameterState(
-      key: entry.key, count: entry.count, formats: entry.formats, reason: entry.reason, role: entry.role)
+      key: entry.key, count: entry.count, shape: entry.shape, formats: entry.formats, reason: entry.reason,
+      role: entry.role)
     state.step = entry.step
     let regions = state.regions
     for region in regions {

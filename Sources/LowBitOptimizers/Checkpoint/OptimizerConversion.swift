@@ -3,10 +3,10 @@
 extension LowBitOptimizer {
   /// The state in this optimizer's formats, or itself if it has them already.
   final func convert(_ state: ParameterState) -> ParameterState {
-    let (formats, reason) = formats(for: state.key, count: state.count, role: state.role)
+    let (formats, reason) = formats(for: state.key, count: state.count, shape: state.shape, role: state.role)
     if formats == state.formats && reason == state.reason { return state }
     let converted = ParameterState(
-      key: state.key, count: state.count, formats: formats, reason: reason, role: state.role)
+      key: state.key, count: state.count, shape: state.shape, formats: formats, reason: reason, role: state.role)
     converted.step = state.step
     converted.first.convert(from: state.first)
     if let second = converted.second { second.convert(from: state.second!) }
@@ -30,7 +30,9 @@ extension LowBitOptimizer {
 
 extension ParameterState {
   convenience init(copying state: ParameterState) {
-    self.init(key: state.key, count: state.count, formats: state.formats, reason: state.reason, role: state.role)
+    self.init(
+      key: state.key, count: state.count, shape: state.shape, formats: state.formats, reason: state.reason,
+      role: state.role)
     step = state.step
     first.convert(from: state.first)
     if let second { second.convert(from: state.second!) }

@@ -37,6 +37,9 @@ extension LowBitOptimizer {
     guard blocks.lowerBound >= 0, blocks.upperBound <= state.blockCount else {
       fatalError("\(key) has \(state.blockCount) blocks, not \(blocks)")
     }
+    guard !state.formats.sharesScales else {
+      fatalError("\(key): \(state.formats.line) cannot be cut between blocks")
+    }
     let size = state.formats.blockSize
     let start = min(blocks.lowerBound * size, state.count)
     let slice = state.empty(count: min(blocks.upperBound * size, state.count) - start)
@@ -58,7 +61,7 @@ extension LowBitOptimizer {
   ///   but the last is a whole number of blocks.
   public final func merge(_ slices: [StateSlice], as key: ParameterKey) {
     guard let first = slices.first?.state else { fatalError("\(key): no slices to merge") }
-    guard first.formats.isSamePrecision(as: first.formats.is32Bit ? formats.in32Bit : formats) else {
+    guard (first.formats.is32Bit ? formats.in32Bit : formats).covers(first.formats) else {
       fatalError("\(key): a slice of \(first.formats.line) in an optimizer of \(formats.line)")
     }
     for (index, slice) in slices.enumerated() {
@@ -90,7 +93,8 @@ extension ParameterState {
 
   /// A state of the same kind and step, but of another length.
   fileprivate func empty(key: ParameterKey? = nil, count: Int) -> ParameterState {
-    let state = ParameterState(key: key ?? self.key, count: count, formats: formats, reason: reason, role: role)
+    let state = ParameterState(
+      key: key ?? self.key, count: count, shape: nil, formats: formats, reason: reason, role: role)
     state.step = step
     return state
   }

@@ -7,6 +7,7 @@ internal import TileKernels
 ///
 /// A batch of many small tensors is one loop over all their blocks. Threads take the next chunk when they are done with
 /// theirs, so unequal cores even out; blocks do not depend on each other, so the result does not depend on the split.
+/// Formats whose blocks share scales take one loop more, before that one, for the scales.
 final class StepEngine: @unchecked Sendable {
   /// Steps with fewer blocks per thread run on one thread: waking another costs more.
   private static let leastBlocksPerThread = 32
@@ -14,53 +15,31 @@ final class StepEngine: @unchecked Sendable {
 
   var threadCount = ProcessInfo.processInfo.activeProcessorCount
   var kernels = KernelSet.current
-  /// Of the tasks so far, the largest.
-  private var blockSize: Int
 
   private var tasks: UnsafeMutableBufferPointer<TensorTask>
   private var taskCount = 0
   private var blockCount = 0
-
-  private var scratch: UnsafeMutablePointer<Float>
-  private var scratchThreadCount = 1
-  /// Two moments, and a line between threads so that they do not write into each other's cache lines.
-  private var scratchStride: Int
+  private var scratch: EngineScratch
+  /// Most slices of one task; 0 if no task shares scales between blocks.
+  private var mostSlices = 0
 
   private let lock = NSLock()
   private var nextChunk = 0
   private var blocksPerChunk = 1
 
   init(blockSize: Int) {
-    self.blockSize = blockSize
     tasks = .allocate(capacity: 8)
-    scratchStride = Self.scratchStride(blockSize)
-    scratch = Self.allocateScratch(scratchStride)
+    scratch = EngineScratch(threadCount: 1, blockSize: blockSize, sliceCount: 0)
   }
 
-  deinit {
-    tasks.deallocate()
-    UnsafeMutableRawPointer(scratch).deallocate()
-  }
-
-  private static func scratchStride(_ blockSize: Int) -> Int { 2 * blockSize + 32 }
-
-  /// A restored state can have larger blocks than the optimizer gives to new ones.
-  private func enlargeScratch(blockSize: Int) {
-    self.blockSize = blockSize
-    scratchStride = Self.scratchStride(blockSize)
-    UnsafeMutableRawPointer(scratch).deallocate()
-    scratch = Self.allocateScratch(scratchThreadCount * scratchStride)
-  }
-
-  private static func allocateScratch(_ count: Int) -> UnsafeMutablePointer<Float> {
-    UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: 64).bindMemory(to: Float.self, capacity: count)
-  }
+  deinit { tasks.deallocate() }
 
   // MARK: - Collecting tasks
 
   func removeAllTasks() {
     taskCount = 0
     blockCount = 0
+    mostSlices = 0
   }
 
   func addTask(
@@ -79,7 +58,11 @@ final class StepEngine: @unchecked Sendable {
     (tasks.baseAddress! + taskCount).initialize(to: task)
     taskCount += 1
     blockCount += task.blockCount
-    if blockSize > self.blockSize { enlargeScratch(blockSize: blockSize) }
+    mostSlices = max(mostSlices, task.sliceCount)
+    // A restored state can have larger blocks than the optimizer gives to new ones.
+    if blockSize > scratch.blockSize {
+      scratch = EngineScratch(threadCount: scratch.threadCount, blockSize: blockSize, sliceCount: scratch.sliceCount)
+    }
   }
 
   /// Blocks of the task that were skipped in the last run, and all its blocks.
@@ -91,25 +74,32 @@ final class StepEngine: @unchecked Sendable {
 
   func run() {
     let threads = min(threadCount, max(1, blockCount / Self.leastBlocksPerThread))
-    if threads > scratchThreadCount {
-      UnsafeMutableRawPointer(scratch).deallocate()
-      scratch = Self.allocateScratch(threads * scratchStride)
-      scratchThreadCount = threads
+    if threads > scratch.threadCount || mostSlices > scratch.sliceCount {
+      scratch = EngineScratch(
+        threadCount: max(threads, scratch.threadCount), blockSize: scratch.blockSize,
+        sliceCount: max(mostSlices, scratch.sliceCount))
     }
+    guard mostSlices > 0 else { return forEachChunk(threads) { self.update($0, thread: $1) } }
+    forEachChunk(threads) { self.raiseMaxima($0, thread: $1) } atEnd: { self.mergeMaxima(thread: $0) }
+    for task in tasks[..<taskCount] where task.sharesScales { task.prepareScales() }
+    forEachChunk(threads) { self.update($0, thread: $1) }
+    for task in tasks[..<taskCount] where task.sharesScales { task.commitScales() }
+  }
+
+  private func forEachChunk(
+    _ threads: Int, _ body: @Sendable (Range<Int>, Int) -> Void,
+    atEnd end: @Sendable (Int) -> Void = { _ in }
+  ) {
     nextChunk = 0
     blocksPerChunk = min(Self.mostBlocksPerChunk, max(1, blockCount / (4 * threads)))
+    @Sendable func work(thread: Int) {
+      while let chunk = takeChunk() { body(chunk, thread) }
+      end(thread)
+    }
     if threads == 1 {
       work(thread: 0)
     } else {
-      DispatchQueue.concurrentPerform(iterations: threads) { self.work(thread: $0) }
-    }
-  }
-
-  private func work(thread: Int) {
-    let base = scratch + thread * scratchStride
-    let scratch = BlockScratch(first: base, second: base + blockSize)
-    while let chunk = takeChunk() {
-      update(blocks: chunk, scratch)
+      DispatchQueue.concurrentPerform(iterations: threads, execute: work)
     }
   }
 
@@ -122,21 +112,49 @@ final class StepEngine: @unchecked Sendable {
     return start..<min(start + blocksPerChunk, blockCount)
   }
 
-  private func update(blocks: Range<Int>, _ scratch: BlockScratch) {
-    var index = indexOfTask(holding: blocks.lowerBound)
-    var block = blocks.lowerBound
-    while block < blocks.upperBound {
+  private func update(_ chunk: Range<Int>, thread: Int) {
+    let scratch = scratch.blockScratch(thread)
+    forEachTask(in: chunk) { index, blocks in
       let task = tasks[index]
-      let end = min(task.firstBlock + task.blockCount, blocks.upperBound)
       var skipped = 0
-      for inner in block - task.firstBlock..<end - task.firstBlock where !task.update(block: inner, scratch, kernels) {
-        skipped += 1
+      for block in blocks where !task.update(block: block, scratch, kernels) { skipped += 1 }
+      if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
+    }
+  }
+
+  /// A thread gathers the maxima of one task after another in memory of its own. Maxima do not depend on the order.
+  private func raiseMaxima(_ chunk: Range<Int>, thread: Int) {
+    let blockScratch = scratch.blockScratch(thread)
+    let maxima = scratch.maxima(thread)
+    forEachTask(in: chunk) { index, blocks in
+      let task = tasks[index]
+      guard task.sharesScales else { return }
+      if scratch.taskOfMaxima[thread] != index {
+        mergeMaxima(thread: thread)
+        scratch.taskOfMaxima[thread] = index
       }
-      if skipped > 0 {
-        lock.lock()
-        tasks[index].skippedBlockCount += skipped
-        lock.unlock()
-      }
+      for block in blocks { task.raiseMaxima(maxima, block: block, blockScratch, kernels) }
+    }
+  }
+
+  private func mergeMaxima(thread: Int) {
+    let index = scratch.taskOfMaxima[thread]
+    guard index >= 0 else { return }
+    let maxima = scratch.maxima(thread)
+    lock.withLock { tasks[index].merge(maxima) }
+    maxima.update(repeating: 0, count: tasks[index].sliceCount)
+    scratch.taskOfMaxima[thread] = -1
+  }
+
+  /// Calls `body` with each task that has blocks in the chunk, and with its blocks.
+  @inline(__always)
+  private func forEachTask(in chunk: Range<Int>, _ body: (Int, Range<Int>) -> Void) {
+    var index = indexOfTask(holding: chunk.lowerBound)
+    var block = chunk.lowerBound
+    while block < chunk.upperBound {
+      let first = tasks[index].firstBlock
+      let end = min(first + tasks[index].blockCount, chunk.upperBound)
+      body(index, block - first..<end - first)
       block = end
       index += 1
     }

@@ -26,7 +26,10 @@ struct TensorTask {
     let count = min(blockSize, self.count &- start)
     let parameters = parameters + start
     let gradients = gradients + start
-    guard kernels.absmax(gradients, count) < .infinity else { return false }
+    guard kernels.absmax(gradients, count) < .infinity else {
+      keepValues(ofBlock: block, at: start, count: count, scratch, kernels)
+      return false
+    }
     switch constants {
     case .adam(let constants):
       let m: UnsafeMutablePointer<Float>
@@ -37,31 +40,41 @@ struct TensorTask {
       {
         (m, v) = (bytes1.values, bytes2.values)
         maxima = kernels.adamFromBytes(parameters, gradients, bytes1, bytes2, count, constants)
+      } else if let nibbles1 = first.nibbleBlock(block, at: start, scratch: scratch.first),
+        let nibbles2 = second.nibbleBlock(block, at: start, scratch: scratch.second)
+      {
+        (m, v) = (nibbles1.values, nibbles2.values)
+        maxima = kernels.adamFromNibbles(parameters, gradients, nibbles1, nibbles2, count, constants)
       } else {
         m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
         v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
         maxima = kernels.adam(parameters, gradients, m, v, count, constants)
       }
-      first.store(m, ofBlock: block, at: start, count: count, absmax: maxima.first, kernels)
-      second.store(v, ofBlock: block, at: start, count: count, absmax: maxima.second, kernels)
+      first.store(
+        m, ofBlock: block, at: start, count: count, absmax: maxima.first, scratch: scratch.first, kernels)
+      second.store(
+        v, ofBlock: block, at: start, count: count, absmax: maxima.second, scratch: scratch.second, kernels)
     case .momentum(let constants):
       let b: UnsafeMutablePointer<Float>
       let absmax: Float
       if let bytes = first.byteBlock(block, at: start, scratch: scratch.first) {
         b = bytes.values
         absmax = kernels.momentumFromBytes(parameters, gradients, bytes, count, constants)
+      } else if let nibbles = first.nibbleBlock(block, at: start, scratch: scratch.first) {
+        b = nibbles.values
+        absmax = kernels.momentumFromNibbles(parameters, gradients, nibbles, count, constants)
       } else {
         b = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
         absmax = kernels.momentum(parameters, gradients, b, count, constants)
       }
-      first.store(b, ofBlock: block, at: start, count: count, absmax: absmax, kernels)
+      first.store(b, ofBlock: block, at: start, count: count, absmax: absmax, scratch: scratch.first, kernels)
     }
     return true
   }
 }
 
-/// A thread's memory for the decoded moments of one block.
+/// A thread's memory for one block.
 struct BlockScratch {
-  let first: UnsafeMutablePointer<Float>
-  let second: UnsafeMutablePointer<Float>
+  let first: MomentScratch
+  let second: MomentScratch
 }

@@ -71,3 +71,17 @@ public final class Adam32: AdamOptimizer {
 public final class Adam8bit: AdamOptimizer {
   override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
 }
+
+/// Adam with 4-bit state: 1.04 bytes a parameter for a 1024 × 1024 matrix, 1.0625 for a vector.
+///
+/// The first moment has the signed dynamic exponent map in blocks of 128. The second has the linear map without zero:
+/// scaled by row and column where the caller names a shape, in blocks of 128 where it does not ("Memory Efficient
+/// Optimizers with 4-bit States", Li, Chen and Zhu, section 4).
+///
+/// ```swift
+/// let optimizer = Adam4bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient, shape: [512, 128])
+/// ```
+public final class Adam4bit: AdamOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 2, blockSize: blockSize) }
+}

@@ -41,3 +41,13 @@ public final class AdamW32: AdamWOptimizer {
 public final class AdamW8bit: AdamWOptimizer {
   override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
 }
+
+/// AdamW with 4-bit state, stored as in ``Adam4bit``: 1.04 bytes a parameter for a 1024 × 1024 matrix.
+///
+/// ```swift
+/// let optimizer = AdamW4bit(learningRate: 1e-3, weightDecay: 0.01)
+/// optimizer.update("layer1.weight", &weights, along: gradient, shape: [512, 128])
+/// ```
+public final class AdamW4bit: AdamWOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 2, blockSize: blockSize) }
+}

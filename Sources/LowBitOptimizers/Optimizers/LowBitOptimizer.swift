@@ -127,19 +127,26 @@ public class LowBitOptimizer {
       guard state.count == count else {
         fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
       }
+      if let shape = tensor.shape, state.formats.sharesScales && shape != state.shape {
+        fatalError("\(tensor.key): the parameter has shape \(shape), its state \(state.shape!)")
+      }
       return state
     }
-    let (formats, reason) = formats(for: tensor.key, count: count, role: tensor.role)
+    let (formats, reason) = formats(for: tensor.key, count: count, shape: tensor.shape, role: tensor.role)
     let state = ParameterState(
-      key: tensor.key, count: count, formats: formats, reason: reason, role: tensor.role)
+      key: tensor.key, count: count, shape: tensor.shape, formats: formats, reason: reason, role: tensor.role)
     states[tensor.key] = state
     return state
   }
 
   /// The formats of a new state.
-  final func formats(for key: ParameterKey, count: Int, role: ParameterRole) -> (StateFormats, FormatReason) {
+  final func formats(
+    for key: ParameterKey, count: Int, shape: [Int]?, role: ParameterRole
+  ) -> (StateFormats, FormatReason) {
     let reason = formats.is32Bit ? .optimizerIs32Bit : sizeRule.decision(for: key, count: count, role: role)
-    return (reason == .largeEnough ? formats : formats.in32Bit, reason)
+    guard reason == .largeEnough else { return (formats.in32Bit, reason) }
+    // An update of a few rows must not change the scales of all others.
+    return (formats.fitting(role == .embedding ? nil : shape), reason)
   }
 
   // MARK: - Looking inside
@@ -157,7 +164,7 @@ public class LowBitOptimizer {
 
   /// A parameter's codes and scales; nil before its first update, and for moments that are kept in 32 bits.
   public final func quantizedMoments(of key: ParameterKey) -> QuantizedMoments? {
-    states[key].map { QuantizedMoments(first: $0.first.quantized(), second: $0.second?.quantized()) }
+    states[key].map { QuantizedMoments(first: $0.first.encoded(), second: $0.second?.encoded()) }
   }
 
   /// Forgets all state, as if no update had happened.
@@ -166,22 +173,6 @@ public class LowBitOptimizer {
     statesInCall.removeAll()
     statesInLastCall.removeAll()
   }
-}
-
-/// The moments of one parameter in float32.
-public struct Moments: Hashable, Sendable {
-  /// Adam's mean of gradients, or Momentum's buffer.
-  public var first: [Float]
-  /// Adam's mean of squared gradients; nil for Momentum.
-  public var second: [Float]?
-}
-
-/// The moments of one parameter as they are stored; nil where a moment is in float32.
-public struct QuantizedMoments: Equatable, Sendable {
-  /// Adam's mean of gradients, or Momentum's buffer.
-  public var first: QuantizedTensor?
-  /// Adam's mean of squared gradients; nil for Momentum.
-  public var second: QuantizedTensor?
 }
 
 /// Stops on a hyperparameter that no training can mean.

@@ -55,3 +55,16 @@ public final class Momentum32: MomentumOptimizer {
 public final class Momentum8bit: MomentumOptimizer {
   override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 1, blockSize: blockSize) }
 }
+
+/// Momentum with 4-bit state: 1/2 + 4/128 bytes a parameter.
+///
+/// The buffer is stored in blocks of 128 with the signed dynamic exponent map ("Memory Efficient Optimizers with 4-bit
+/// States", Li, Chen and Zhu, section 4).
+///
+/// ```swift
+/// let optimizer = Momentum4bit(learningRate: 0.1, momentum: 0.9)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Momentum4bit: MomentumOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 1, blockSize: blockSize) }
+}

@@ -4,6 +4,25 @@ import BlockQuantization
 enum MomentFormat: Hashable, Sendable {
   case float32
   case blocks(BlockQuantizer)
+  /// One scale vector a dimension. What an optimizer asks for: a parameter without a fit shape takes blocks.
+  case rankOne(Codebook)
+}
+
+extension MomentFormat {
+  /// The format of a parameter of this shape.
+  ///
+  /// Scale vectors need two or more dimensions, and they must not outgrow the codes: a column of 4096 values would have
+  /// 4097 scales.
+  func fitting(_ shape: [Int]?, blockSize: Int) -> MomentFormat {
+    guard case .rankOne(let codebook) = self else { return self }
+    if let shape, shape.count >= 2, 8 * shape.reduce(0, +) <= shape.reduce(1, *) { return self }
+    return .blocks(BlockQuantizer(codebook, blockSize: blockSize))
+  }
+
+  /// Whether one more pass must find the scales before the first code can be written.
+  var sharesScales: Bool {
+    if case .rankOne = self { true } else { false }
+  }
 }
 
 extension MomentFormat: CustomStringConvertible {
@@ -11,6 +30,7 @@ extension MomentFormat: CustomStringConvertible {
     switch self {
     case .float32: "float32"
     case .blocks(let quantizer): "\(quantizer)"
+    case .rankOne(let codebook): "\(codebook) with scales per row and column"
     }
   }
 }
@@ -29,6 +49,15 @@ struct StateFormats: Hashable, Sendable {
     StateFormats(first: .float32, second: second.map { _ in .float32 }, blockSize: blockSize)
   }
 
+  /// The formats of a parameter of this shape.
+  func fitting(_ shape: [Int]?) -> StateFormats {
+    StateFormats(
+      first: first.fitting(shape, blockSize: blockSize), second: second?.fitting(shape, blockSize: blockSize),
+      blockSize: blockSize)
+  }
+
+  var sharesScales: Bool { first.sharesScales || second?.sharesScales == true }
+
   static func float32(moments: Int, blockSize: Int? = nil) -> StateFormats {
     // Through a quantizer, which checks the size.
     let blockSize = blockSize.map { BlockQuantizer(.dynamic8, blockSize: $0).blockSize }
@@ -42,5 +71,12 @@ struct StateFormats: Hashable, Sendable {
     let second = BlockQuantizer(.dynamic8Unsigned, blockSize: first.blockSize)
     return StateFormats(
       first: .blocks(first), second: moments == 2 ? .blocks(second) : nil, blockSize: first.blockSize)
+  }
+
+  /// 4 bits: the signed dynamic map in blocks; the linear map with scales per row and column, or in blocks.
+  static func bits4(moments: Int, blockSize: Int?) -> StateFormats {
+    let first = BlockQuantizer(.dynamic4, blockSize: blockSize ?? BlockQuantizer.dynamic4.blockSize)
+    return StateFormats(
+      first: .blocks(first), second: moments == 2 ? .rankOne(.linear4Unsigned) : nil, blockSize: first.blockSize)
   }
 }

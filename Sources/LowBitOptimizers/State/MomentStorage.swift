@@ -3,40 +3,82 @@ internal import TileKernels
 
 /// The memory of one moment of one parameter, owned by the parameter's state.
 final class MomentStorage {
+  /// What the memory holds.
+  enum Content {
+    case floats(UnsafeMutableBufferPointer<Float>)
+    case blocks(QuantizedTensor)
+    case rankOne(RankOneStorage)
+  }
+
   let format: MomentFormat
   let count: Int
-  let floats: UnsafeMutableBufferPointer<Float>
-  let tensor: QuantizedTensor?
+  let content: Content
   /// The view that the step works on. Valid as long as this object.
   let memory: MomentMemory
 
-  init(format: MomentFormat, count: Int) {
+  /// - Parameter shape: the parameter's, where the format needs one.
+  init(format: MomentFormat, count: Int, shape: [Int]?) {
     self.format = format
     self.count = count
     switch format {
     case .float32:
-      tensor = nil
       let memory = StateMemory.allocate(byteCount: 4 * count)
-      floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
+      let floats = UnsafeMutableBufferPointer(start: memory.bindMemory(to: Float.self, capacity: count), count: count)
       floats.initialize(repeating: 0)
+      content = .floats(floats)
       self.memory = .float32(floats.baseAddress!)
     case .blocks(let quantizer):
       let tensor = QuantizedTensor(zeros: count, quantizer: quantizer)
-      self.tensor = tensor
-      floats = UnsafeMutableBufferPointer(start: nil, count: 0)
+      content = .blocks(tensor)
       memory = .blocks(quantizer.codec, tensor.storage.codes.baseAddress!, tensor.storage.scales.baseAddress!)
+    case .rankOne(let codebook):
+      let storage = RankOneStorage(zeros: shape!, codebook)
+      content = .rankOne(storage)
+      memory = .rankOne(storage.memory)
     }
   }
 
-  deinit { UnsafeMutableRawPointer(floats.baseAddress)?.deallocate() }
+  deinit {
+    if case .floats(let floats) = content { UnsafeMutableRawPointer(floats.baseAddress)?.deallocate() }
+  }
 
-  var byteCount: Int { tensor?.byteCount ?? 4 * count }
+  var byteCount: Int {
+    switch content {
+    case .floats: 4 * count
+    case .blocks(let tensor): tensor.byteCount
+    case .rankOne(let storage): storage.byteCount
+    }
+  }
 
   /// What the next step reads.
-  func decoded() -> [Float] { tensor?.decode() ?? Array(floats) }
+  func decoded() -> [Float] {
+    switch content {
+    case .floats(let floats): Array(floats)
+    case .blocks(let tensor): tensor.decode()
+    case .rankOne(let storage): storage.tensor().decode()
+    }
+  }
 
   /// A copy of the codes and scales; nil for 32-bit state.
-  func quantized() -> QuantizedTensor? { tensor?.copy() }
+  func encoded() -> EncodedMoment? {
+    switch content {
+    case .floats: nil
+    case .blocks(let tensor): .blocks(tensor.copy())
+    case .rankOne(let storage): .rankOne(storage.tensor())
+    }
+  }
+
+  /// Stores other values. Allocates copies; for conversions, not for steps.
+  func encode(_ values: [Float]) {
+    switch content {
+    case .floats(let floats): _ = floats.update(fromContentsOf: values)
+    case .blocks(let tensor):
+      values.withUnsafeBufferPointer {
+        tensor.quantizer.encode($0, codes: tensor.storage.codes, scales: tensor.storage.scales)
+      }
+    case .rankOne(let storage): storage.encode(values)
+    }
+  }
 }
 
 /// A moment as the step's inner loop sees it: pointers and numbers only.
@@ -44,37 +86,58 @@ enum MomentMemory {
   case none
   case float32(UnsafeMutablePointer<Float>)
   case blocks(BlockCodec, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<Float>)
+  case rankOne(RankOneMemory)
 
   /// The block's values: in place where they are floats, else decoded into `scratch`.
   @inline(__always)
   func values(
-    ofBlock block: Int, at start: Int, count: Int, scratch: UnsafeMutablePointer<Float>, _ kernels: KernelSet
+    ofBlock block: Int, at start: Int, count: Int, scratch: MomentScratch, _ kernels: KernelSet
   ) -> UnsafeMutablePointer<Float> {
     switch self {
-    case .none: return scratch
+    case .none: break
     case .float32(let floats): return floats + start
     case .blocks(let codec, let codes, let scales):
-      codec.decode(codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch, kernels)
-      return scratch
+      codec.decode(codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch.values, kernels)
+    case .rankOne(let memory): memory.decode(at: start, count: count, into: scratch, kernels)
     }
+    return scratch.values
   }
 
   /// The block for a rule that decodes bytes itself; nil in other formats.
   @inline(__always)
-  func byteBlock(_ block: Int, at start: Int, scratch: UnsafeMutablePointer<Float>) -> ByteBlock? {
+  func byteBlock(_ block: Int, at start: Int, scratch: MomentScratch) -> ByteBlock? {
     guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
-    return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch)
+    return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch.values)
   }
 
-  /// Stores the block's new values, whose largest magnitude is known.
+  /// The block for a rule that decodes nibbles itself; nil in other formats.
+  @inline(__always)
+  func nibbleBlock(_ block: Int, at start: Int, scratch: MomentScratch) -> NibbleBlock? {
+    guard case .blocks(let codec, let codes, let scales) = self, case .nibbles(let map) = codec.map else { return nil }
+    return NibbleBlock(codes: codes + start / 2, scale: scales[block], map: map, values: scratch.values)
+  }
+
+  /// Stores the block's new values, whose largest magnitude is known. They are overwritten.
   @inline(__always)
   func store(
     _ values: UnsafeMutablePointer<Float>, ofBlock block: Int, at start: Int, count: Int, absmax: Float,
-    _ kernels: KernelSet
+    scratch: MomentScratch, _ kernels: KernelSet
   ) {
-    if case .blocks(let codec, let codes, let scales) = self {
+    switch self {
+    case .none, .float32: break
+    case .blocks(let codec, let codes, let scales):
       scales[block] = codec.encode(
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
+    case .rankOne(let memory):
+      memory.encode(values, at: start, count: count, absmax: absmax, scratch: scratch, kernels)
     }
   }
+}
+
+/// A thread's memory for one block of one moment.
+struct MomentScratch {
+  /// The decoded values.
+  let values: UnsafeMutablePointer<Float>
+  /// A factor for each value.
+  let factors: UnsafeMutablePointer<Float>
 }

@@ -2,6 +2,8 @@
 final class ParameterState {
   let key: ParameterKey
   let count: Int
+  /// The dimensions, if the caller has named them: formats with scales per row and column need them.
+  let shape: [Int]?
   let reason: FormatReason
   /// Decides the formats anew when the state is converted.
   let role: ParameterRole
@@ -14,15 +16,17 @@ final class ParameterState {
   var lastCall = 0
 
   init(
-    key: ParameterKey, count: Int, formats: StateFormats, reason: FormatReason, role: ParameterRole = .weight
+    key: ParameterKey, count: Int, shape: [Int]?, formats: StateFormats, reason: FormatReason,
+    role: ParameterRole = .weight
   ) {
     self.key = key
     self.count = count
+    self.shape = shape
     self.reason = reason
     self.role = role
     self.formats = formats
-    first = MomentStorage(format: formats.first, count: count)
-    second = formats.second.map { MomentStorage(format: $0, count: count) }
+    first = MomentStorage(format: formats.first, count: count, shape: shape)
+    second = formats.second.map { MomentStorage(format: $0, count: count, shape: shape) }
   }
 
   var byteCount: Int { first.byteCount + (second?.byteCount ?? 0) }

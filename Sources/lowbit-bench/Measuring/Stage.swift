@@ -12,6 +12,9 @@ enum Stage: String, CaseIterable, Sendable {
   case decodeUnsigned = "decode unsigned"
   case encodeSigned = "encode signed"
   case encodeUnsigned = "encode unsigned"
+  case adamFromNibbles = "rule Adam with decoding, 4 bits"
+  case decodeNibbles = "decode 4 bits"
+  case encodeNibbles = "encode 4 bits"
 }
 
 /// Data for the stages, small enough for the first-level cache, and used block by block as in a step.
@@ -20,6 +23,8 @@ final class StageMemory {
   let blockSize = BlockQuantizer.dynamic8.blockSize
   private let signed = BlockQuantizer.dynamic8.codec
   private let unsigned = BlockQuantizer.dynamic8Unsigned.codec
+  private let signed4 = BlockQuantizer.dynamic4.codec
+  private let unsigned4 = BlockQuantizer.linear4Unsigned.codec
   private let parameters: UnsafeMutablePointer<Float>
   private let gradients: UnsafeMutablePointer<Float>
   /// Moments of the rules. They start at 0 and settle near the gradients, so that none becomes subnormal.
@@ -87,7 +92,24 @@ final class StageMemory {
       _ = signed.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start, kernels)
     case .encodeUnsigned:
       _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
+    case .adamFromNibbles:
+      _ = kernels.adamFromNibbles(
+        parameters + start, gradients + start,
+        nibbleBlock(signed4, signedCodes + start / 2, scale: 0.01, values: decoded + start),
+        nibbleBlock(unsigned4, unsignedCodes + start / 2, scale: 1e-4, values: decodedSquares + start), blockSize,
+        adamConstants)
+    case .decodeNibbles:
+      signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
+    case .encodeNibbles:
+      _ = signed4.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start / 2, kernels)
     }
+  }
+
+  private func nibbleBlock(
+    _ codec: BlockCodec, _ codes: UnsafePointer<UInt8>, scale: Float, values: UnsafeMutablePointer<Float>
+  ) -> NibbleBlock {
+    guard case .nibbles(let map) = codec.map else { fatalError("not a codebook of 4-bit codes") }
+    return NibbleBlock(codes: codes, scale: scale, map: map, values: values)
   }
 
   private func signedBlock(_ start: Int) -> ByteBlock {

@@ -21,7 +21,7 @@ final class StepRunner {
     self.memory = memory
     self.kernels = kernels
     self.threads = threads
-    updates = sizes.map(memory.tensors) ?? memory.oneTensor
+    updates = sizes.map(memory.tensors) ?? memory.oneTensor(subject.shape)
     optimizer = subject.make()
     optimizer.threadCount = threads
     optimizer.kernels = kernels

@@ -36,7 +36,11 @@ final class TrainingMemory {
   }
 
   /// All of it as one tensor. Valid as long as this object.
-  var oneTensor: [TensorUpdate] { tensors(of: [count]) }
+  func oneTensor(_ shape: Subject.Shape = .vector) -> [TensorUpdate] {
+    var updates = tensors(of: [count])
+    if shape == .matrix { updates[0].shape = matrixShape(of: count) }
+    return updates
+  }
 
   /// Neighbouring tensors of these sizes. Valid as long as this object.
   func tensors(of sizes: [Int]) -> [TensorUpdate] {
@@ -48,6 +52,13 @@ final class TrainingMemory {
         along: UnsafeBufferPointer(rebasing: gradients[start..<start + size]))
     }
   }
+}
+
+/// The matrix with the fewest rows and columns.
+func matrixShape(of count: Int) -> [Int] {
+  var rows = Int(Double(count).squareRoot())
+  while rows > 1 && count % rows != 0 { rows -= 1 }
+  return [rows, count / max(rows, 1)]
 }
 
 /// A number from −1 up to 1 that depends on its place alone, so that threads can fill memory in any order.

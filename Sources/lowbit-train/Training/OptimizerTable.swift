@@ -29,10 +29,15 @@ struct OptimizerEntry: Sendable {
   static let all: [OptimizerEntry] = [
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
     OptimizerEntry("Adam8bit", like: "Adam32", rate: adamRate) { Adam8bit(learningRate: $0) },
+    OptimizerEntry("Adam4bit", like: "Adam32", rate: adamRate) { Adam4bit(learningRate: $0) },
     OptimizerEntry("AdamW32", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW32(learningRate: $0) },
     OptimizerEntry("AdamW8bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW8bit(learningRate: $0) },
+    OptimizerEntry("AdamW4bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW4bit(learningRate: $0) },
     OptimizerEntry("Momentum32", like: "Momentum32", rate: momentumRate) { Momentum32(learningRate: $0) },
     OptimizerEntry("Momentum8bit", like: "Momentum32", rate: momentumRate) { Momentum8bit(learningRate: $0) },
+    OptimizerEntry("Momentum4bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+      Momentum4bit(learningRate: $0)
+    },
   ]
 
   /// Capitals do not matter: `adam8bit` finds `Adam8bit`.

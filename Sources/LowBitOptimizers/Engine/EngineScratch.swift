@@ -1,0 +1,49 @@
+/// The threads' memory for one step: of a fixed size, whatever the number of parameters.
+final class EngineScratch {
+  let threadCount: Int
+  let blockSize: Int
+  /// Slices whose maxima a thread can gather.
+  let sliceCount: Int
+  /// For each thread, the task whose maxima it gathers; −1 for none.
+  let taskOfMaxima: UnsafeMutablePointer<Int>
+
+  private let floats: UnsafeMutablePointer<Float>
+  private let maxima: UnsafeMutablePointer<Int32>
+
+  /// Values and factors of two moments.
+  private static let piecesPerThread = 4
+
+  init(threadCount: Int, blockSize: Int, sliceCount: Int) {
+    self.threadCount = threadCount
+    self.blockSize = blockSize
+    self.sliceCount = sliceCount
+    floats = Self.allocate(Float.self, threadCount * Self.stride(Self.piecesPerThread * blockSize))
+    maxima = Self.allocate(Int32.self, threadCount * Self.stride(sliceCount))
+    maxima.initialize(repeating: 0, count: threadCount * Self.stride(sliceCount))
+    taskOfMaxima = .allocate(capacity: threadCount)
+    taskOfMaxima.initialize(repeating: -1, count: threadCount)
+  }
+
+  deinit {
+    floats.deallocate()
+    maxima.deallocate()
+    taskOfMaxima.deallocate()
+  }
+
+  /// Room between threads, so that they do not write into each other's cache lines.
+  private static func stride(_ count: Int) -> Int { (count + 15) / 16 * 16 + 32 }
+
+  private static func allocate<Element: BitwiseCopyable>(_: Element.Type, _ count: Int) -> UnsafeMutablePointer<Element>
+  {
+    UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: 64).bindMemory(to: Element.self, capacity: count)
+  }
+
+  func blockScratch(_ thread: Int) -> BlockScratch {
+    let base = floats + thread * Self.stride(Self.piecesPerThread * blockSize)
+    return BlockScratch(
+      first: MomentScratch(values: base, factors: base + 2 * blockSize),
+      second: MomentScratch(values: base + blockSize, factors: base + 3 * blockSize))
+  }
+
+  func maxima(_ thread: Int) -> UnsafeMutablePointer<Int32> { maxima + thread * Self.stride(sliceCount) }
+}

@@ -1,0 +1,65 @@
+import BlockQuantization
+
+/// The moments of one parameter in float32.
+public struct Moments: Hashable, Sendable {
+  /// Adam's mean of gradients, or Momentum's buffer.
+  public var first: [Float]
+  /// Adam's mean of squared gradients; nil for Momentum.
+  public var second: [Float]?
+}
+
+/// The moments of one parameter as they are stored; nil where a moment is in float32.
+public struct QuantizedMoments: Equatable, Sendable {
+  /// Adam's mean of gradients, or Momentum's buffer.
+  public var first: EncodedMoment?
+  /// Adam's mean of squared gradients; nil for Momentum.
+  public var second: EncodedMoment?
+}
+
+/// One moment's codes and scales.
+public enum EncodedMoment: Equatable, Sendable {
+  /// One scale a block.
+  case blocks(QuantizedTensor)
+  /// One scale vector a dimension.
+  case rankOne(RankOneTensor)
+
+  /// The codes, packed as they are stored.
+  public var codes: [UInt8] {
+    switch self {
+    case .blocks(let tensor): tensor.codes
+    case .rankOne(let tensor): tensor.codes
+    }
+  }
+
+  /// The codes one by one.
+  public var unpackedCodes: [UInt8] {
+    switch self {
+    case .blocks(let tensor): tensor.unpackedCodes
+    case .rankOne(let tensor): tensor.unpackedCodes
+    }
+  }
+
+  /// One scale a block, or the scale vectors one after another.
+  public var scales: [Float] {
+    switch self {
+    case .blocks(let tensor): tensor.scales
+    case .rankOne(let tensor): tensor.scales.flatMap { $0 }
+    }
+  }
+
+  /// Bytes of codes and scales.
+  public var byteCount: Int {
+    switch self {
+    case .blocks(let tensor): tensor.byteCount
+    case .rankOne(let tensor): tensor.byteCount
+    }
+  }
+
+  /// The values that the codes and scales stand for.
+  public func decode() -> [Float] {
+    switch self {
+    case .blocks(let tensor): tensor.decode()
+    case .rankOne(let tensor): tensor.decode()
+    }
+  }
+}
