@@ -21,7 +21,7 @@ extension LowBitOptimizer {
   public final func restore(
     from url: URL, converting: Bool = false, expecting parameters: [ParameterKey: Int]? = nil
   ) throws(CheckpointError) {
-    try restore(from: try Self.path(of: url), converting: converting, expecting: parameters)
+    try restore(from: try url.localPath(), converting: converting, expecting: parameters)
   }
 
   /// Restores from a path; see ``restore(from:converting:expecting:)-(URL,_,_)``.
