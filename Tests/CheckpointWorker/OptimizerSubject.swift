@@ -30,20 +30,24 @@ public struct OptimizerSubject: Sendable {
   private static let dynamic8 = ["dynamic8", "dynamic8Unsigned"]
 
   public static let all: [OptimizerSubject] = [
-    .init("Adam32", "adam", float32, { Adam32() }) { Adam32(learningRate: 2e-3, weightDecay: 0.01, blockSize: $0) },
-    .init("Adam8bit", "adam", dynamic8, { Adam8bit() }) {
-      Adam8bit(learningRate: 2e-3, beta1: 0.85, epsilon: 1e-6, blockSize: $0 ?? 320)
-    },
-    .init("AdamW32", "adamw", float32, { AdamW32() }) {
-      AdamW32(learningRate: 2e-3, biasCorrection: false, blockSize: $0)
-    },
-    .init("AdamW8bit", "adamw", dynamic8, { AdamW8bit() }) { AdamW8bit(learningRate: 2e-3, blockSize: $0) },
-    .init("Momentum32", "momentum", ["float32"], { Momentum32() }) {
-      Momentum32(learningRate: 0.1, dampening: 0.1, blockSize: $0)
-    },
-    .init("Momentum8bit", "momentum", ["dynamic8"], { Momentum8bit() }) {
-      Momentum8bit(learningRate: 0.1, nesterov: true, weightDecay: 1e-3, blockSize: $0)
-    },
+    .init(
+      "Adam32", "adam", float32, { Adam32() },
+      { Adam32(learningRate: 2e-3, weightDecay: 0.01, blockSize: $0) }),
+    .init(
+      "Adam8bit", "adam", dynamic8, { Adam8bit() },
+      { Adam8bit(learningRate: 2e-3, beta1: 0.85, epsilon: 1e-6, blockSize: $0 ?? 320) }),
+    .init(
+      "AdamW32", "adamw", float32, { AdamW32() },
+      { AdamW32(learningRate: 2e-3, biasCorrection: false, blockSize: $0) }),
+    .init(
+      "AdamW8bit", "adamw", dynamic8, { AdamW8bit() },
+      { AdamW8bit(learningRate: 2e-3, blockSize: $0) }),
+    .init(
+      "Momentum32", "momentum", ["float32"], { Momentum32() },
+      { Momentum32(learningRate: 0.1, dampening: 0.1, blockSize: $0) }),
+    .init(
+      "Momentum8bit", "momentum", ["dynamic8"], { Momentum8bit() },
+      { Momentum8bit(learningRate: 0.1, nesterov: true, weightDecay: 1e-3, blockSize: $0) }),
   ]
 
   public static func named(_ name: String) -> OptimizerSubject {

@@ -11,7 +11,7 @@ final class ConversionTests: XCTestCase {
     defer { try? FileManager.default.removeItem(at: file) }
     let text = try TrainingText.ownSources()
     let sizes = CharacterModelSizes(vocabulary: text.vocabulary.count)
-    let steps = isExhaustive ? 600 : 200
+    let steps = isExhaustive ? 600 : 150
     let families = isExhaustive ? ["Adam", "AdamW", "Momentum"] : ["Adam", "Momentum"]
     for family in families {
       let task = CharacterTask(

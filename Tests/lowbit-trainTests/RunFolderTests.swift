@@ -204,7 +204,7 @@ final class RunFolderTests: XCTestCase {
       let process = Process()
       process.executableURL = program
       process.arguments =
-        ["--optimizers", names, "--steps", "40", "--text", "\(root)/shells.txt", "--json", "\(root)/\(json)"] + more
+        ["--optimizers", names, "--steps", "30", "--text", "\(root)/shells.txt", "--json", "\(root)/\(json)"] + more
       process.standardOutput = FileHandle.nullDevice
       try process.run()
       return process
@@ -222,7 +222,7 @@ final class RunFolderTests: XCTestCase {
     var kills = 0
     while true {
       let process = try start("resumed.json", "--checkpoint", "\(root)/kept", "--save-every", "1")
-      if kills < 8 {
+      if kills < 5 {
         usleep(UInt32(100_000 + generator.next() % 200_000))
         kill(process.processIdentifier, SIGKILL)
       }
