@@ -131,7 +131,7 @@ final class RunFolderTests: XCTestCase {
       XCTAssertThrowsError(try open()) {
         guard case .anotherRun(_, let found, _, _)? = $0 as? RunFolderProblem else { return XCTFail("\($0)") }
         XCTAssertEqual(found, setting)
-        XCTAssertTrue("\($0)".hasPrefix("\(path) holds the checkpoint of another run: its \(setting) is "), "\($0)")
+        XCTAssertTrue("\($0)".hasPrefix("\(path) holds the checkpoint of another run: \(setting) "), "\($0)")
       }
     }
   }
@@ -173,7 +173,9 @@ final class RunFolderTests: XCTestCase {
       let (fresh, untouched) = (newRun("AdamW8bit"), newRun("AdamW8bit"))
       advance(fresh, to: 2)
       advance(untouched, to: 2)
-      XCTAssertThrowsError(try folder("AdamW8bit").restore(fresh), what)
+      XCTAssertThrowsError(try folder("AdamW8bit").restore(fresh), what) {
+        XCTAssertTrue("\($0)".hasPrefix(path), "\(what): \($0)")
+      }
       assertSame(fresh, untouched, what)
     }
   }

@@ -11,8 +11,9 @@ package struct SealedFile {
   }
 
   init(_ source: any ByteSource, _ format: FileFormat) throws(CheckpointError) {
-    reader = try SafetensorsReader(source)
-    fields = try format.open(reader.header.metadata)
+    let reader = try SafetensorsReader(source)
+    self.reader = reader
+    fields = try located(source.path) { () throws(CheckpointError) in try format.open(reader.header.metadata) }
     names = reader.header.tensors.map(\.name)
   }
 
@@ -32,10 +33,12 @@ package struct SealedFile {
     try SafetensorsWriter.save(tensors, metadata: format.seal(fields), to: path)
   }
 
-  package mutating func field(_ name: String) throws(CheckpointError) -> String { try fields.take(name) }
+  package mutating func field(_ name: String) throws(CheckpointError) -> String {
+    try located(reader.path) { () throws(CheckpointError) in try fields.take(name) }
+  }
 
   package mutating func field(_ name: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
-    try fields.take(name, in: range)
+    try located(reader.path) { () throws(CheckpointError) in try fields.take(name, in: range) }
   }
 
   /// Reads a tensor, which must have this many elements of this type. The number is the caller's, not the file's: nothing
@@ -43,9 +46,9 @@ package struct SealedFile {
   package mutating func tensor<Element: SafetensorsElement>(
     _ name: String, count: Int, of type: Element.Type = Element.self
   ) throws(CheckpointError) -> [Element] {
-    guard let tensor = reader.tensor(name) else { throw CheckpointError(.mismatch, name, "the tensor is missing") }
+    guard let tensor = reader.tensor(name) else { throw failure(.mismatch, name, "the tensor is missing") }
     guard tensor.type == Element.safetensorsType, tensor.count == count else {
-      throw CheckpointError(
+      throw failure(
         .mismatch, name,
         "\(tensor.count) elements of \(tensor.type.rawValue), not \(count) of \(Element.safetensorsType.rawValue)")
     }
@@ -53,15 +56,19 @@ package struct SealedFile {
     if let expected = fields.takeIfPresent(Self.checksumField(name)),
       expected != values.withUnsafeBytes({ Self.checksum($0) })
     {
-      throw CheckpointError(.invalidValue, name, "the checksum disagrees: the tensor is damaged")
+      throw failure(.invalidValue, name, "the checksum disagrees: the tensor is damaged")
     }
     names.removeAll { $0 == name }
     return values
   }
 
   package func checkAllTaken() throws(CheckpointError) {
-    if let name = names.first { throw CheckpointError(.unsupported, name, "the tensor is unknown here") }
-    try fields.checkAllTaken()
+    if let name = names.first { throw failure(.unsupported, name, "the tensor is unknown here") }
+    try located(reader.path) { () throws(CheckpointError) in try fields.checkAllTaken() }
+  }
+
+  private func failure(_ kind: CheckpointError.Kind, _ place: String, _ problem: String) -> CheckpointError {
+    CheckpointError(kind, place, problem, path: reader.path)
   }
 
   private static func checksumField(_ name: String) -> String { "checksum/\(name)" }
@@ -71,6 +78,13 @@ package struct SealedFile {
     checksum.add(bytes)
     return checksum.text
   }
+}
+
+/// Names the file in an error that does not do so yet.
+private func located<Result>(
+  _ path: String, _ body: () throws(CheckpointError) -> Result
+) throws(CheckpointError) -> Result {
+  do throws(CheckpointError) { return try body() } catch { throw error.at(path) }
 }
 
 /// A type whose memory is that of a safetensors element.

@@ -143,8 +143,8 @@ enum RunFolderProblem: Error, Equatable, CustomStringConvertible {
     case .noFolder(let path): "\(path) is no folder and cannot be made one."
     case .inUse(let path): "\(path) is in use by another run."
     case .anotherRun(let path, let setting, let found, let expected):
-      "\(path) holds the checkpoint of another run: its \(setting) is \(found), here it is \(expected). Repeat the command "
-        + "that it was made with, or name another folder."
+      "\(path) holds the checkpoint of another run: \(setting) \(found) instead of \(expected). Repeat the command that it "
+        + "was made with, or name another folder."
     case .damaged(let path): "\(path) does not belong to its checkpoint, or is damaged."
     }
   }
