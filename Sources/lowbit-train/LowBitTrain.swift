@@ -21,11 +21,12 @@ struct LowBitTrain {
     sizes.vocabulary = text.vocabulary.count
     // Opened before the training, so that a wrong path does not cost a minute.
     let files = try [options.jsonPath, options.svgPath].map { try $0.map(OutputFile.init) }
+    let folders = try options.optimizers.map { try options.runFolder($0, text, sizes) }
 
-    let results = options.optimizers.enumerated().map { index, name in
+    let results = try options.optimizers.enumerated().map { index, name in
       let task = CharacterTask(text, sizes: sizes, seed: options.seed)
       if index == 0 { printHeader(options, text, task) }
-      return train(OptimizerEntry.named(name)!, task, options)
+      return try train(OptimizerEntry.named(name)!, task, options, folders[index])
     }
 
     Terminal.line()
@@ -41,12 +42,18 @@ struct LowBitTrain {
     return verdict.exitCode
   }
 
-  private static func train(_ entry: OptimizerEntry, _ task: CharacterTask, _ options: Options) -> TrainingResult {
+  private static func train(
+    _ entry: OptimizerEntry, _ task: CharacterTask, _ options: Options, _ folder: RunFolder?
+  ) throws -> TrainingResult {
     let run = TrainingRun(entry, task: task, steps: options.stepCount, seed: options.seed)
+    if let folder, try folder.restore(run) {
+      Terminal.line("\(entry.name) continues after step \(run.step) of \(options.stepCount)")
+    }
     var progress = ProgressLine(optimizer: entry.name, steps: options.stepCount, tokensPerStep: task.tokensPerStep)
     while !run.isFinished {
       run.advance()
       progress.update(step: run.step, loss: run.recentLoss(20), seconds: run.seconds)
+      if let folder, run.isFinished || run.step % options.stepsPerSave == 0 { try folder.save(run) }
     }
     progress.clear()
     return run.finish()

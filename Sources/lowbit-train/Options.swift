@@ -8,11 +8,14 @@ struct Options: Equatable {
   var textPath: String?
   var jsonPath: String?
   var svgPath: String?
+  var checkpointPath: String?
+  var saveEvery: Int?
   var quick = false
   var help = false
 
   static let defaultSteps = 600
   static let quickSteps = 100
+  static let defaultSaveEvery = 100
 
   /// The number of steps for each optimizer.
   var stepCount: Int { steps ?? (quick ? Self.quickSteps : Self.defaultSteps) }
@@ -30,11 +33,14 @@ struct Options: Equatable {
       case "--text": textPath = try arguments.value()
       case "--json": jsonPath = try arguments.value()
       case "--svg": svgPath = try arguments.value()
+      case "--checkpoint": checkpointPath = try arguments.value()
+      case "--save-every": saveEvery = try Self.count(arguments.value(), name)
       case "--quick" where arguments.isFlag: quick = true
       case "--help" where arguments.isFlag, "-h" where arguments.isFlag: help = true
       default: throw arguments.unknownOption
       }
     }
+    if saveEvery != nil && checkpointPath == nil { throw UsageProblem("--save-every needs --checkpoint") }
   }
 
   private static func names(_ list: String) throws(UsageProblem) -> [String] {
@@ -84,6 +90,8 @@ struct Options: Equatable {
       --text FILE         text to learn from, UTF-8 (default: this package's own sources)
       --json FILE         write the results for scripts
       --svg FILE          draw the loss curves
+      --checkpoint FOLDER save every run there, and continue those that it holds
+      --save-every N      steps between two saves (default: \(defaultSaveEvery)); the last step is always saved
       --quick             \(quickSteps) steps: seconds instead of a minute
       --help              this text
 

@@ -15,7 +15,7 @@ enum CheckpointWorker {
 
   /// Continues a run from step 21 to 40.
   private static func resume(folder: URL, _ name: String, threads: Int) throws {
-    let optimizer = Workload.optimizers.first { $0.name == name }!.make()
+    let optimizer = OptimizerSubject.named(name).make()
     optimizer.threadCount = threads
     try optimizer.restore(from: folder.appendingPathComponent("half.safetensors"))
     var workload = Workload(optimizer)

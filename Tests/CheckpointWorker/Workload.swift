@@ -7,15 +7,6 @@ public struct Workload {
   /// Quantized with a tail, small, quantized but seldom updated, and empty.
   public static let counts = [("layer.weight", 5003), ("layer.bias", 300), ("frozen now and then", 4096), ("empty", 0)]
 
-  public static let optimizers: [(name: String, make: @Sendable () -> LowBitOptimizer)] = [
-    ("Adam32", { Adam32(learningRate: 2e-3, weightDecay: 0.01) }),
-    ("Adam8bit", { Adam8bit(learningRate: 2e-3, beta1: 0.85, epsilon: 1e-6, blockSize: 320) }),
-    ("AdamW32", { AdamW32(learningRate: 2e-3, biasCorrection: false) }),
-    ("AdamW8bit", { AdamW8bit(learningRate: 2e-3) }),
-    ("Momentum32", { Momentum32(learningRate: 0.1, dampening: 0.1) }),
-    ("Momentum8bit", { Momentum8bit(learningRate: 0.1, nesterov: true, weightDecay: 1e-3) }),
-  ]
-
   public let optimizer: LowBitOptimizer
   public var parameters: [[Float]]
 

@@ -9,8 +9,7 @@ import XCTest
 final class CheckpointRefusalTests: XCTestCase {
   private let optimizer = Adam8bit(blockSize: 64)
   private var sound: [UInt8] = []
-  private var soundHeader = ""
-  private var soundData: [UInt8] = []
+  private var split = SplitFile([UInt8](repeating: 0, count: 8))
 
   override func setUpWithError() throws {
     let folder = try TemporaryFolder()
@@ -22,9 +21,7 @@ final class CheckpointRefusalTests: XCTestCase {
     }
     try optimizer.save(to: folder.file("state"))
     sound = try CheckpointFuzzTests.unsealed(Array(try Data(contentsOf: folder.file("state"))))
-    let length = sound[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
-    soundHeader = String(decoding: sound[8..<8 + length], as: UTF8.self)
-    soundData = Array(sound[(8 + length)...])
+    split = SplitFile(sound)
     try optimizer.restore(bytes: sound)
     // The state differs from the file's in everything, so that a part that was taken over shows.
     optimizer.learningRate = 0.25
@@ -52,11 +49,8 @@ final class CheckpointRefusalTests: XCTestCase {
     XCTAssertEqual(OptimizerSnapshot(optimizer), before, what, line: line)
   }
 
-  /// The sound file with one thing in its header changed.
   private func edited(_ old: String, _ new: String, line: UInt = #line) -> [UInt8] {
-    XCTAssertTrue(soundHeader.contains(old), "nothing to edit: \(old)", line: line)
-    let range = soundHeader.range(of: old)!
-    return safetensors(soundHeader.replacingCharacters(in: range, with: new), soundData)
+    split.edited(old, new, line: line)
   }
 
   /// A file of one tensor, or of nothing but JSON.
@@ -155,8 +149,8 @@ final class CheckpointRefusalTests: XCTestCase {
     assertRefused(pair(0..<4, 4..<8, 7), .malformed, "data", "a byte too few")
     assertRefused(pair(0..<4, 4..<1000, 8), .malformed, "data", "beyond the end")
     assertRefused(pair(0..<8, 5..<5), .malformed, "t1", "an empty tensor within another")
-    for count in soundData.indices {
-      assertRefused(safetensors(soundHeader, Array(soundData[..<count])), .malformed, "data", "\(count) bytes")
+    for count in split.data.indices {
+      assertRefused(safetensors(split.header, Array(split.data[..<count])), .malformed, "data", "\(count) bytes")
     }
   }
 
@@ -235,10 +229,7 @@ final class CheckpointRefusalTests: XCTestCase {
     assertRefused(edited("\"parameter/a\"", "\"parameter/c\""), .malformed, "c.state1", "a renamed parameter")
     assertRefused(edited("\"a.absmax1\"", "\"a.absmax3\""), .malformed, "a.absmax1", "a renamed tensor")
     // A tensor beyond the parameters'.
-    let end = soundData.count
-    let extra = #","z.state1":{"dtype":"U8","shape":[0],"data_offsets":[\#(end),\#(end)]}}"#
-    let trimmed = String(soundHeader.reversed().drop { $0 == " " || $0 == "}" }.reversed()) + "}"
-    assertRefused(safetensors(trimmed + extra, soundData), .unsupported, "z.state1", "an unknown tensor")
+    assertRefused(split.adding("z.state1"), .unsupported, "z.state1", "an unknown tensor")
   }
 
   func testValues() throws {
@@ -249,9 +240,7 @@ final class CheckpointRefusalTests: XCTestCase {
     ] as [(String, [Float])] {
       let start = try XCTUnwrap(reader.tensor(name)).range.lowerBound
       for value in values {
-        var data = soundData
-        for byte in 0..<4 { data[start + 4 + byte] = UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * byte)) }
-        assertRefused(safetensors(soundHeader, data), .invalidValue, "\(name)[1]", "\(value) in \(name)")
+        assertRefused(split.withFloat(value, at: start + 4), .invalidValue, "\(name)[1]", "\(value) in \(name)")
       }
     }
     // Codes that share bytes leave zeros after the last.
@@ -315,7 +304,7 @@ final class CheckpointRefusalTests: XCTestCase {
     let folder = try TemporaryFolder()
     let count = 1 << 40
     let line = "count=\(count) step=1 role=weight reason=by-request block=64 first=float32 second=float32"
-    var header = soundHeader.components(separatedBy: ",\"parameter/")[0]
+    var header = split.header.components(separatedBy: ",\"parameter/")[0]
     header += ",\"parameter/a\":\"\(line)\",\"rule\":\"adam\"}"
     header += ",\"a.state1\":{\"dtype\":\"F32\",\"shape\":[\(count)],\"data_offsets\":[0,\(4 * count)]}"
     header += ",\"a.state2\":{\"dtype\":\"F32\",\"shape\":[\(count)],\"data_offsets\":[\(4 * count),\(8 * count)]}}"

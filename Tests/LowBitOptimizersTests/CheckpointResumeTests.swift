@@ -9,9 +9,10 @@ import XCTest
 final class CheckpointResumeTests: XCTestCase {
   func testAResumedRunEqualsTheStraightOne() throws {
     let folder = try TemporaryFolder()
-    for (name, make) in Workload.optimizers {
+    for subject in OptimizerSubject.all {
+      let name = subject.name
       for threads in [1, 2, 8] {
-        let optimizer = make()
+        let optimizer = subject.make()
         optimizer.threadCount = threads
         var workload = Workload(optimizer)
         workload.run(1...20)

@@ -11,16 +11,16 @@ final class CheckpointRoundTripTests: XCTestCase {
   func testRestoringGivesTheOptimizerThatWasSaved() throws {
     let folder = try TemporaryFolder()
     let file = folder.file("state.safetensors")
-    for (name, make) in Workload.optimizers {
-      let optimizer = make()
+    for subject in OptimizerSubject.all {
+      let name = subject.name
+      let optimizer = subject.make()
       var workload = Workload(optimizer)
       optimizer.sizeRule.keep32Bit("layer.weight")
       optimizer.sizeRule.setMinimumCount(17, for: "never seen")
       workload.run(1...4)
       try optimizer.save(to: file)
       // Into an optimizer with other hyperparameters, twice, and through a path.
-      let adams: [LowBitOptimizer] = [Adam32(), Adam8bit(), AdamW32(), AdamW8bit(), Momentum32(), Momentum8bit()]
-      let other = adams[Workload.optimizers.firstIndex { $0.name == name }!]
+      let other = subject.makePlain()
       try other.restore(from: file)
       XCTAssertEqual(OptimizerSnapshot(other), OptimizerSnapshot(optimizer), name)
       try other.restore(from: file.path)

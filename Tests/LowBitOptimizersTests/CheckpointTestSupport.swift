@@ -45,6 +45,40 @@ func safetensors(_ header: String, _ data: [UInt8] = [], length: UInt64? = nil) 
   safetensors(Array(header.utf8), data, length: length)
 }
 
+/// A safetensors file in its two parts, to change one of them.
+struct SplitFile {
+  var header: String
+  var data: [UInt8]
+
+  init(_ file: [UInt8]) {
+    let length = file[..<8].reversed().reduce(0) { $0 << 8 | Int($1) }
+    header = String(decoding: file[8..<8 + length], as: UTF8.self)
+    data = Array(file[(8 + length)...])
+  }
+
+  /// The file with one thing in its header changed.
+  func edited(_ old: String, _ new: String, line: UInt = #line) -> [UInt8] {
+    guard let range = header.range(of: old) else {
+      XCTFail("nothing to edit: \(old)", line: line)
+      return []
+    }
+    return safetensors(header.replacingCharacters(in: range, with: new), data)
+  }
+
+  /// The file with one more tensor, empty and the last.
+  func adding(_ name: String) -> [UInt8] {
+    let extra = #","\#(name)":{"dtype":"U8","shape":[0],"data_offsets":[\#(data.count),\#(data.count)]}}"#
+    let trimmed = String(header.reversed().drop { $0 == " " || $0 == "}" }.reversed()) + "}"
+    return safetensors(trimmed + extra, data)
+  }
+
+  func withFloat(_ value: Float, at start: Int) -> [UInt8] {
+    var data = data
+    withUnsafeBytes(of: value.bitPattern.littleEndian) { data.replaceSubrange(start..<start + 4, with: $0) }
+    return safetensors(header, data)
+  }
+}
+
 extension LowBitOptimizer {
   func restore(
     bytes: [UInt8], converting: Bool = false, expecting parameters: [ParameterKey: Int]? = nil

@@ -16,14 +16,16 @@ struct CPUFeatures: Sendable {
     let features = Self.leaf(1)
     let extendedFeatures = Self.leaf(7)
     let osUsesExtendedSave = features.c.bit(27)
+    let listed = Self.featuresThatTheSystemLists()
+    func systemLists(_ feature: Substring) -> Bool { listed?.contains(feature) ?? true }
     avx2 =
-      osUsesExtendedSave && Self.osSaves(component: 2) && Self.systemLists("avx2") && features.c.bit(28)
+      osUsesExtendedSave && Self.osSaves(component: 2) && systemLists("avx2") && features.c.bit(28)
       && extendedFeatures.b.bit(5)
     // Mask registers, the upper halves of the first sixteen, and the other sixteen.
     let osSavesWideRegisters = (5...7).allSatisfy { Self.osSaves(component: $0) }
     let groups: [UInt32] = [16, 17, 30, 31]
     avx512 =
-      avx2 && osSavesWideRegisters && Self.systemLists("avx512f") && groups.allSatisfy { extendedFeatures.b.bit($0) }
+      avx2 && osSavesWideRegisters && systemLists("avx512f") && groups.allSatisfy { extendedFeatures.b.bit($0) }
     vbmi = avx512 && extendedFeatures.c.bit(1)
   }
 
@@ -35,16 +37,14 @@ struct CPUFeatures: Sendable {
     return component.a > 0 && enabled.b >= component.b + component.a
   }
 
-  /// Whether Linux lists a feature for this processor, which it does only when it saves the registers; true where that
+  /// The features that Linux lists for this processor, which it does only when it saves the registers; nil where that
   /// cannot be read.
-  private static func systemLists(_ feature: String) -> Bool {
+  private static func featuresThatTheSystemLists() -> [Substring]? {
     #if os(Linux)
-    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8),
-      let flags = text.split(separator: "\n").first(where: { $0.hasPrefix("flags") })
-    else { return true }
-    return flags.split(separator: " ").contains { $0 == feature }
+    guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return nil }
+    return text.split(separator: "\n").first { $0.hasPrefix("flags") }?.split(separator: " ")
     #else
-    return true
+    return nil
     #endif
   }
 

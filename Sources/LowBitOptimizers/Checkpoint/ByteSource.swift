@@ -71,3 +71,11 @@ struct MemorySource: ByteSource {
     buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + buffer.count]))
   }
 }
+
+extension URL {
+  /// The path of a file on this machine.
+  func localPath() throws(CheckpointError) -> String {
+    guard isFileURL else { throw CheckpointError(.fileAccess, "file", "is not on this machine", path: "\(self)") }
+    return path
+  }
+}

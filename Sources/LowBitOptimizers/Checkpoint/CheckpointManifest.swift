@@ -14,12 +14,11 @@ struct CheckpointManifest {
     var checksum: String?
   }
 
-  static let format = "LowBitOptimizers state"
-  static let version = 1
+  static let format = FileFormat(
+    "LowBitOptimizers state", version: 1,
+    hint: "the file is no checkpoint of an optimizer of this package; importState(from:) reads those of others")
   static let largestStep = 1 << 53
   static let largestCount = 1 << 48
-  /// Leaves room for what is put before and after a key in names.
-  static let mostKeyBytes = HeaderScanner.mostStringBytes - 256
 
   var rule: any UpdateRule
   var learningRate: Float
@@ -42,25 +41,15 @@ extension CheckpointManifest {
 
   var metadata: [String: String] {
     var metadata = [
-      "format": Self.format, "format_version": "\(Self.version)", "rule": rule.name,
-      "learning_rate": "\(learningRate)", "formats": formats.line, "minimum_count": "\(sizeRule.minimumCount)",
+      "rule": rule.name, "learning_rate": "\(learningRate)", "formats": formats.line,
+      "minimum_count": "\(sizeRule.minimumCount)",
     ]
     for (name, value) in rule.hyperparameters { metadata["hyperparameter/\(name)"] = value }
     for (key, count) in sizeRule.minimumCounts { metadata["minimum_count/\(key)"] = "\(count)" }
     for entry in entries {
       metadata["parameter/\(entry.key)"] = entry.line + (entry.checksum.map { " checksum=\($0)" } ?? "")
     }
-    metadata["checksum"] = Self.checksum(of: metadata)
-    return metadata
-  }
-
-  static func checksum(of metadata: [String: String]) -> String {
-    var checksum = Checksum()
-    for (name, value) in metadata.sorted(by: { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) })
-    where name != "checksum" {
-      checksum.add("\(name)\0\(value)\0")
-    }
-    return checksum.text
+    return Self.format.seal(metadata)
   }
 }
 
@@ -95,15 +84,7 @@ extension CheckpointManifest.Entry {
 extension CheckpointManifest {
   /// - Parameter optimizer: gives the rule, of which the file must be too.
   init(_ metadata: [String: String], for optimizer: LowBitOptimizer) throws(CheckpointError) {
-    var fields = MetadataFields(metadata, place: "metadata")
-    guard fields.takeIfPresent("format") == Self.format else {
-      throw CheckpointError(
-        .unsupported, "metadata", "the file is no checkpoint of this package; importState(from:) reads those of others")
-    }
-    _ = try fields.take("format_version", in: Self.version...Self.version)
-    if let expected = fields.takeIfPresent("checksum"), expected != Self.checksum(of: metadata) {
-      throw CheckpointError(.invalidValue, "metadata", "the checksum disagrees: the metadata is damaged")
-    }
+    var fields = try Self.format.open(metadata)
     let name = try fields.take("rule")
     guard name == optimizer.rule.name else {
       throw CheckpointError(

@@ -1,6 +1,8 @@
 /// The CRC-32 of zlib, PNG and Ethernet, so that any language can make it; eight bytes at a time.
-struct Checksum {
+package struct Checksum {
   private var state: UInt32 = 0xffff_ffff
+
+  package init() {}
 
   /// Table k holds the checksum of each byte followed by k zeros.
   private static let tables: [UInt32] = {
@@ -18,7 +20,7 @@ struct Checksum {
     return tables
   }()
 
-  mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     guard let base = bytes.baseAddress else { return }
     var state = state
     Self.tables.withUnsafeBufferPointer { tables in
@@ -42,13 +44,13 @@ struct Checksum {
     self.state = state
   }
 
-  mutating func add(_ text: String) {
+  package mutating func add(_ text: String) {
     var text = text
     text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
   }
 
   /// Eight hexadecimal digits.
-  var text: String {
+  package var text: String {
     let digits = String(state ^ 0xffff_ffff, radix: 16)
     return String(repeating: "0", count: 8 - digits.count) + digits
   }

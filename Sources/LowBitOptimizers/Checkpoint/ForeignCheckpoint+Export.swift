@@ -13,7 +13,7 @@ extension LowBitOptimizer {
   /// - Throws: ``CheckpointError`` if the layout cannot express a state: PyTorch's has no low-bit state (convert to a
   ///   32-bit optimizer first), and each of bitsandbytes' has one block size.
   public final func exportState(to url: URL, as layout: ForeignLayout) throws(CheckpointError) {
-    let path = try Self.path(of: url)
+    let path = try url.localPath()
     do throws(CheckpointError) {
       let memory = ExportMemory()
       var tensors: [SafetensorsTensor] = []

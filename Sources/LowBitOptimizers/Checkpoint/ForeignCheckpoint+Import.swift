@@ -21,7 +21,7 @@ extension LowBitOptimizer {
   public final func importState(
     from url: URL, converting: Bool = false, expecting parameters: [ParameterKey: Int]? = nil
   ) throws(CheckpointError) {
-    try importState(reading: try FileSource(try Self.path(of: url)), converting: converting, expecting: parameters)
+    try importState(reading: try FileSource(try url.localPath()), converting: converting, expecting: parameters)
   }
 
   final func importState(
@@ -98,7 +98,7 @@ extension SafetensorsReader {
     guard tensor.count == codebook.values.count else {
       throw CheckpointError(.unsupported, tensor.name, "has \(tensor.count) values, not \(codebook.values.count)")
     }
-    let values = try floats(tensor)
+    let values: [Float] = try values(tensor)
     for (index, expected) in codebook.values.enumerated()
     where !((values[index] - expected).magnitude <= 4 * expected.ulp) {
       throw CheckpointError(
@@ -110,7 +110,7 @@ extension SafetensorsReader {
   private func step(_ tensor: SafetensorsHeader.Tensor) throws(CheckpointError) -> Int {
     var step: Int?
     if tensor.type == .f32 {
-      step = Int(exactly: try floats(tensor)[0])
+      step = Int(exactly: (try values(tensor) as [Float])[0])
     } else {
       var value: Int64 = 0
       try withUnsafeMutableBytes(of: &value) { bytes throws(CheckpointError) in try read(tensor, into: bytes) }
@@ -120,13 +120,5 @@ extension SafetensorsReader {
       throw CheckpointError(.invalidValue, tensor.name, "is no whole number from 0 to 2^53")
     }
     return step
-  }
-
-  private func floats(_ tensor: SafetensorsHeader.Tensor) throws(CheckpointError) -> [Float] {
-    var values = [Float](repeating: 0, count: tensor.count)
-    try values.withUnsafeMutableBufferPointer { values throws(CheckpointError) in
-      try read(tensor, into: UnsafeMutableRawBufferPointer(values))
-    }
-    return values
   }
 }

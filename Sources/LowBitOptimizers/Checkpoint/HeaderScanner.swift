@@ -4,6 +4,8 @@
 /// past its bytes and does no arithmetic on numbers of the file that can overflow.
 struct HeaderScanner {
   static let mostStringBytes = 65_536
+  /// Of a parameter: leaves room for what is put before and after it.
+  static let mostNameBytes = mostStringBytes - 256
 
   private let bytes: UnsafeRawBufferPointer
   private(set) var position = 0

@@ -48,16 +48,24 @@ struct MomentRegion: Hashable {
   func firstProblem(in bytes: UnsafeRawBufferPointer) -> (index: Int, problem: String)? {
     switch content {
     case .floats(let range):
-      let floats = bytes.assumingMemoryBound(to: Float.self)
-      let (low, high) = (range.lowerBound, range.upperBound)
-      for index in 0..<floats.count where !(floats[index] >= low && floats[index] <= high) {
-        return (index, "\(floats[index]) is not between \(low) and \(high)")
-      }
+      return Self.firstProblem(in: bytes.assumingMemoryBound(to: Float.self), range)
     case .codes(let bits):
       let usedBits = (count % 8 * bits) % 8
       if usedBits != 0, let last = bytes.last, last >> usedBits != 0 {
         return (bytes.count - 1, "the bits after the last code are not zero")
       }
+    }
+    return nil
+  }
+
+  /// The first value that is not in the range.
+  static func firstProblem(
+    in floats: UnsafeBufferPointer<Float>,
+    _ range: ClosedRange<Float> = -Float.greatestFiniteMagnitude ... .greatestFiniteMagnitude
+  ) -> (index: Int, problem: String)? {
+    let (low, high) = (range.lowerBound, range.upperBound)
+    for index in 0..<floats.count where !(floats[index] >= low && floats[index] <= high) {
+      return (index, "\(floats[index]) is not between \(low) and \(high)")
     }
     return nil
   }

@@ -6,7 +6,8 @@ extension LowBitOptimizer {
   /// bit, on any CPU.
   ///
   /// Everything is checked before anything changes. The file's moments are read into new memory, and the old state is
-  /// let go at the end: restoring into a new optimizer needs no more memory than the state.
+  /// let go at the end: restoring into a new optimizer needs no more memory than the state, restoring into one that has
+  /// state needs both for a moment.
   ///
   /// ```swift
   /// let optimizer = Adam8bit()
@@ -21,7 +22,7 @@ extension LowBitOptimizer {
   public final func restore(
     from url: URL, converting: Bool = false, expecting parameters: [ParameterKey: Int]? = nil
   ) throws(CheckpointError) {
-    try restore(from: try Self.path(of: url), converting: converting, expecting: parameters)
+    try restore(from: try url.localPath(), converting: converting, expecting: parameters)
   }
 
   /// Restores from a path; see ``restore(from:converting:expecting:)-(URL,_,_)``.

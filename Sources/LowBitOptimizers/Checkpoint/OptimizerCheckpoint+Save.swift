@@ -14,7 +14,7 @@ extension LowBitOptimizer {
   /// - Throws: ``CheckpointError`` if the file cannot be written, or if a moment holds what no training can continue
   ///   from (a NaN): the older, better checkpoint then stays.
   public final func save(to url: URL) throws(CheckpointError) {
-    try save(to: try Self.path(of: url))
+    try save(to: try url.localPath())
   }
 
   /// Saves to a path; see ``save(to:)-(URL)``.
@@ -24,10 +24,10 @@ extension LowBitOptimizer {
       var entries: [CheckpointManifest.Entry] = []
       var tensors: [SafetensorsTensor] = []
       for state in states {
-        guard state.key.name.utf8.count <= CheckpointManifest.mostKeyBytes else {
+        guard state.key.name.utf8.count <= HeaderScanner.mostNameBytes else {
           throw CheckpointError(
             .unsupported, "\(state.key.name.prefix(40))…",
-            "a key of \(state.key.name.utf8.count) bytes; the limit is \(CheckpointManifest.mostKeyBytes)")
+            "a key of \(state.key.name.utf8.count) bytes; the limit is \(HeaderScanner.mostNameBytes)")
         }
         let regions = state.regions
         var entry = CheckpointManifest.Entry(of: state)
@@ -41,11 +41,6 @@ extension LowBitOptimizer {
     } catch {
       throw error.at(path)
     }
-  }
-
-  static func path(of url: URL) throws(CheckpointError) -> String {
-    guard url.isFileURL else { throw CheckpointError(.fileAccess, "file", "is not on this machine", path: "\(url)") }
-    return url.path
   }
 }
 

@@ -39,6 +39,16 @@ final class TrainingRun {
     seconds += (ContinuousClock.now - start).seconds
   }
 
+  /// Goes on where a run of the same settings was, whose parameters and optimizer this one has taken over.
+  func resume(at step: Int, _ position: DataPosition, losses: [Double], seconds: Double) {
+    precondition(
+      losses.count == step && step <= schedule.steps, "\(step) of \(schedule.steps) steps, \(losses.count) losses")
+    self.step = step
+    self.position = position
+    self.losses = losses
+    self.seconds = seconds
+  }
+
   /// The loss of recent steps; that of a single one says more about its batch than about the model.
   func recentLoss(_ count: Int) -> Double {
     let recent = losses.suffix(max(1, count))

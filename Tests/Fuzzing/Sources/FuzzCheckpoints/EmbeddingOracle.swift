@@ -1,0 +1,1 @@
+../../../LowBitOptimizersTests/EmbeddingOracle.swift

@@ -1,0 +1,1 @@
+../../../CheckpointWorker/OptimizerSubject.swift

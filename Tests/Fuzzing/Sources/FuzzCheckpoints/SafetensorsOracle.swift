@@ -1,0 +1,1 @@
+../../../LowBitOptimizersTests/SafetensorsOracle.swift

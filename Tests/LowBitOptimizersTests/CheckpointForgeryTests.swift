@@ -1,0 +1,132 @@
+import BlockQuantization
+import Foundation
+import XCTest
+
+@testable import LowBitOptimizers
+
+/// Files that are well-formed but lie about what they hold, and files that are unusual but sound.
+final class CheckpointForgeryTests: XCTestCase {
+  /// Trained by its values, so that "a" and "b" differ in all but their sizes.
+  private func trained(_ optimizer: LowBitOptimizer, count: Int = 150) -> LowBitOptimizer {
+    optimizer.sizeRule.minimumCount = 20
+    for (name, shift) in [("a", 20), ("b", 90)] {
+      var parameter = [Float](repeating: 1, count: count)
+      optimizer.update(ParameterKey(name), &parameter, along: (0..<count).map { Float($0 - shift) })
+    }
+    return optimizer
+  }
+
+  private func file(_ optimizer: LowBitOptimizer) throws -> [UInt8] {
+    let folder = try TemporaryFolder()
+    try optimizer.save(to: folder.file("state"))
+    return Array(try Data(contentsOf: folder.file("state")))
+  }
+
+  private func assertRefused(
+    _ file: [UInt8], by optimizer: LowBitOptimizer, _ kind: CheckpointError.Kind, _ place: String, line: UInt = #line
+  ) {
+    let before = OptimizerSnapshot(optimizer)
+    XCTAssertThrowsError(try optimizer.restore(bytes: file), place, line: line) {
+      let error = $0 as! CheckpointError
+      XCTAssertEqual(error.kind, kind, "\(error)", line: line)
+      XCTAssertTrue(error.place.hasPrefix(place), "\(error)", line: line)
+    }
+    XCTAssertEqual(OptimizerSnapshot(optimizer), before, place, line: line)
+  }
+
+  /// No size tells two tensors of one shape apart; the checksums do.
+  func testExchangedNamesAreNoticed() throws {
+    let split = SplitFile(try file(trained(Adam8bit(blockSize: 64))))
+    for part in ["state1", "absmax1", "state2", "absmax2"] {
+      var forged = split
+      forged.header = forged.header.replacingOccurrences(of: "\"a.\(part)\"", with: "\"?\"")
+        .replacingOccurrences(of: "\"b.\(part)\"", with: "\"a.\(part)\"")
+        .replacingOccurrences(of: "\"?\"", with: "\"b.\(part)\"")
+      assertRefused(safetensors(forged.header, forged.data), by: Adam8bit(), .invalidValue, "parameter/")
+    }
+    // All of one parameter under the other's name, and the other way round: the metadata's own checksum.
+    let swapped = split.header.replacingOccurrences(of: "\"parameter/a\"", with: "\"?\"")
+      .replacingOccurrences(of: "\"parameter/b\"", with: "\"parameter/a\"")
+      .replacingOccurrences(of: "\"?\"", with: "\"parameter/b\"")
+    assertRefused(safetensors(swapped, split.data), by: Adam8bit(), .invalidValue, "metadata")
+  }
+
+  /// Tables are named, never loaded: a file cannot bring a short one.
+  func testATableInTheFileIsRefused() throws {
+    let split = SplitFile(try CheckpointFuzzTests.unsealed(file(trained(Adam8bit()))))
+    for name in ["a.qmap1", "a.map1", "codebook", "dynamic8"] {
+      assertRefused(split.adding(name), by: Adam8bit(), .unsupported, name)
+    }
+  }
+
+  func testNamesTwiceLeaveNoHoleWhereTensorsAreEmpty() throws {
+    let split = SplitFile(try CheckpointFuzzTests.unsealed(file(trained(Adam8bit(), count: 0))))
+    for name in ["a.state1", #"\u0061.state1"#] {
+      assertRefused(split.adding(name), by: Adam8bit(), .malformed, "header byte")
+    }
+  }
+
+  func testDepthCostsNoStack() {
+    for bracket in ["[", "{\"a\":"] {
+      let deep = String(repeating: bracket, count: 1_000_000)
+      for header in ["{\"a\":\(deep)", "{\"__metadata__\":\(deep)", "{\"a\":{\"shape\":\(deep)"] {
+        assertRefused(safetensors(header), by: Adam8bit(), .malformed, "header byte")
+      }
+    }
+  }
+
+  /// Codes of four bits: the bits after the last are zero, and no block ends within a byte.
+  func testFourBitFiles() throws {
+    let formats = StateFormats(
+      first: .blocks(BlockQuantizer(.dynamic4, blockSize: 64)),
+      second: .blocks(BlockQuantizer(.linear4Unsigned, blockSize: 64)), blockSize: 64)
+    func optimizer() -> LowBitOptimizer { LowBitOptimizer(learningRate: 1e-3, rule: Adam32().rule, formats: formats) }
+    let saved = trained(optimizer(), count: 151)
+    let sealed = try file(saved)
+    let restored = optimizer()
+    try restored.restore(bytes: sealed)
+    XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(saved))
+
+    let sound = try CheckpointFuzzTests.unsealed(sealed)
+    let reader = try sound.withUnsafeBytes { try SafetensorsReader(MemorySource(bytes: $0)) }
+    let split = SplitFile(sound)
+    for name in ["a.state1", "b.state2"] {
+      let tensor = try XCTUnwrap(reader.tensor(name))
+      XCTAssertEqual(tensor.count, 76)
+      for bit in 4..<8 {
+        var data = split.data
+        data[tensor.range.upperBound - 1] |= 1 << UInt8(bit)
+        assertRefused(safetensors(split.header, data), by: restored, .invalidValue, "\(name)[75]")
+      }
+    }
+    assertRefused(split.edited("block=64", "block=65"), by: restored, .unsupported, "")
+    assertRefused(split.edited("first=dynamic4", "first=dynamic8"), by: restored, .mismatch, "")
+    assertRefused(sealed, by: trained(Adam8bit(), count: 151), .mismatch, "formats")
+  }
+
+  /// Other writers do not pad the header: the data then begins anywhere, and is no floats in place.
+  func testDataAtAnyAlignment() throws {
+    let saved = trained(Adam8bit(blockSize: 64))
+    let split = SplitFile(try file(saved))
+    for spaces in 0..<8 {
+      let restored = Adam8bit()
+      try restored.restore(bytes: safetensors(split.header + String(repeating: " ", count: spaces), split.data))
+      XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(saved))
+    }
+  }
+
+  /// A new file in its place, or none, does not reach a reader that has begun.
+  func testAFileThatIsReplacedWhileItIsRead() throws {
+    let folder = try TemporaryFolder()
+    let saved = trained(Adam8bit())
+    try saved.save(to: folder.file("state"))
+    let sources = try (0..<2).map { _ in try FileSource(folder.file("state").path) }
+    try trained(Adam8bit(), count: 2000).save(to: folder.file("state"))
+    try FileManager.default.removeItem(at: folder.file("state"))
+    for source in sources {
+      let restored = Adam8bit()
+      try restored.restore(reading: source)
+      XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(saved))
+    }
+  }
+}
