@@ -52,8 +52,8 @@ enum RankOnePass {
   }
 
   static func decode(_ codes: [UInt8], shape: [Int], scales: [[Float]], _ codebook: Codebook) -> [Float] {
-    let count = shape.reduce(1, *)
-    var values = (0..<count).map { codebook.values[Int(codes[$0 / 2] >> UInt8($0 % 2 * 4) & 15)] }
+    let unpacked = PackedCodes.unpacked(codes, count: shape.reduce(1, *), bits: codebook.bits)
+    var values = unpacked.map { codebook.values[Int($0)] }
     forEachRow(of: shape) { start, indices in
       let leading = zip(scales, indices).reduce(Float.infinity) { min($0, $1.0[$1.1]) }
       for (column, scale) in scales[shape.count - 1].enumerated() { values[start + column] *= min(leading, scale) }

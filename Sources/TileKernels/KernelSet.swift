@@ -18,6 +18,12 @@ public final class KernelSet: Sendable {
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
   public let encodeNibbles: @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
+  /// Values of codes of 2, 3 or 4 bits (the third argument) from a block's table of levels.
+  public let decodeLevels: @Sendable (Codes, Int, Int, Values, MutableValues) -> Void
+  public let encodePacked: @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void
+  public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
+  public let fastQuantile: @Sendable (Values, Int) -> Float
+  public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
 
   public init(
     name: String,
@@ -30,7 +36,12 @@ public final class KernelSet: Sendable {
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
     decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
-    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void
+    encodeNibbles: @escaping @Sendable (Values, Int, Float, NibbleMap, MutableCodes) -> Void,
+    decodeLevels: @escaping @Sendable (Codes, Int, Int, Values, MutableValues) -> Void,
+    encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
+    fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
+    fastQuantile: @escaping @Sendable (Values, Int) -> Float,
+    encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
   ) {
     self.name = name
     self.absmax = absmax
@@ -42,5 +53,10 @@ public final class KernelSet: Sendable {
     self.encodeBytes = encodeBytes
     self.decodeNibbles = decodeNibbles
     self.encodeNibbles = encodeNibbles
+    self.decodeLevels = decodeLevels
+    self.encodePacked = encodePacked
+    self.fillUniforms = fillUniforms
+    self.fastQuantile = fastQuantile
+    self.encodeLogarithmic = encodeLogarithmic
   }
 }

@@ -11,14 +11,18 @@ extension KernelSet {
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
     momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
-    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles)
+    decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
+    decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
+    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
     momentumFromBytes: avx2MomentumFromBytes,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
-    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles)
+    decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+    decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
   /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =
@@ -27,12 +31,16 @@ extension KernelSet {
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
       encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
       encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles)
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
   #endif
 
   /// The sets that this machine can run, the fastest last.
