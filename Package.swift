@@ -57,7 +57,8 @@ let package = Package(
       name: "CheckpointWorker", dependencies: ["LowBitOptimizers", "TestSupport"], path: "Tests/CheckpointWorker",
       swiftSettings: [optimized]),
     .testTarget(
-      name: "LowBitOptimizersTests", dependencies: ["LowBitOptimizers", "TestSupport", "CheckpointWorker", "TileKernels"],
+      name: "LowBitOptimizersTests",
+      dependencies: ["LowBitOptimizers", "TestSupport", "CheckpointWorker", "TileKernels"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .testTarget(name: "ProgramSupportTests", dependencies: ["ProgramSupport"]),
     .testTarget(name: "lowbit-trainTests", dependencies: ["lowbit-train", "ProgramSupport", "TestSupport"]),

@@ -13,6 +13,7 @@ package struct BlockCodec {
     switch map {
     case .bytes: index
     case .nibbles: index / 2
+    case .packed(let map): index * map.bits / 8
     }
   }
 
@@ -55,6 +56,8 @@ package struct BlockCodec {
       if !isSigned && reciprocal < 1 { keepPositive(values, count: count, codes: codes) }
     case .nibbles(let map):
       kernels.encodeNibbles(values, count, reciprocal, map, codes)
+    case .packed(let map):
+      kernels.encodePacked(values, count, reciprocal, map, codes)
     }
     return scale
   }
@@ -71,6 +74,11 @@ package struct BlockCodec {
     switch map {
     case .bytes(let map): kernels.decodeBytes(codes, count, scale, map, values)
     case .nibbles(let map): kernels.decodeNibbles(codes, count, scale, map, values)
+    case .packed(let map):
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: 16) { levels in
+        for code in 0..<16 { levels[code] = map.values[code] * scale }
+        kernels.decodeLevels(codes, count, map.bits, levels.baseAddress!, values)
+      }
     }
   }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 package import TileKernels
 
 // Whole tensors, in parallel over blocks.
@@ -66,7 +65,7 @@ extension BlockQuantizer {
     check(count: values.count, codes: codes.count, scales: scales.count)
     nonisolated(unsafe) let (values, codes, scales) = (values, codes, scales)
     nonisolated(unsafe) let codec = codec
-    forEachBlock(of: values.count) { block, start, count in
+    forEachBlock(of: values.count, blockSize: blockSize) { block, start, count in
       scales[block] = codec.encode(
         values.baseAddress! + start, count: count, codes: codes.baseAddress! + codec.byteOffset(of: start), kernels)
     }
@@ -79,7 +78,7 @@ extension BlockQuantizer {
     check(count: values.count, codes: codes.count, scales: scales.count)
     nonisolated(unsafe) let (values, codes, scales) = (values, codes, scales)
     nonisolated(unsafe) let codec = codec
-    forEachBlock(of: values.count) { block, start, count in
+    forEachBlock(of: values.count, blockSize: blockSize) { block, start, count in
       codec.decode(
         codes.baseAddress! + codec.byteOffset(of: start), count: count, scale: scales[block],
         into: values.baseAddress! + start, kernels)
@@ -94,19 +93,5 @@ extension BlockQuantizer {
         not \(codes) and \(scales)
         """)
     }
-  }
-
-  /// Calls `body` with every block's index, first element and length, on all cores if there are many.
-  private func forEachBlock(of count: Int, _ body: @Sendable (Int, Int, Int) -> Void) {
-    let blocks = blockCount(of: count)
-    let blocksPerChunk = max(1, (1 << 16) / blockSize)
-    let chunks = (blocks + blocksPerChunk - 1) / blocksPerChunk
-    @Sendable func run(chunk: Int) {
-      for block in chunk * blocksPerChunk..<min((chunk + 1) * blocksPerChunk, blocks) {
-        body(block, block * blockSize, min(blockSize, count - block * blockSize))
-      }
-    }
-    if chunks == 1 { return run(chunk: 0) }
-    DispatchQueue.concurrentPerform(iterations: chunks, execute: run)
   }
 }

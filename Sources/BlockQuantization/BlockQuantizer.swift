@@ -12,7 +12,8 @@
 /// zero, and an infinity as the greatest finite value of its sign. With an unsigned codebook, values are taken to be
 /// non-negative, and a positive one never decodes to zero unless its whole block is below 1.2e−38.
 ///
-/// Codes of 4 bits share bytes: the even element is in the low nibble. An odd length leaves zero bits in the last byte.
+/// Codes of fewer than 8 bits share bytes, little end first: element i begins at bit i · bits. So of two 4-bit codes the
+/// even element is in the low nibble, and eight 3-bit codes take three bytes. The bits after the last code are zero.
 public struct BlockQuantizer: Hashable, Sendable {
   /// What the codes stand for.
   public let codebook: Codebook
@@ -28,11 +29,15 @@ public struct BlockQuantizer: Hashable, Sendable {
 
   /// 4 bits, signed, blocks of 128: 1/2 + 4/128 bytes a value. For first moments.
   public static let dynamic4 = BlockQuantizer(.dynamic4, blockSize: 128)
+  /// 3 bits, signed, blocks of 128: 3/8 + 4/128 bytes a value. For first moments.
+  public static let dynamic3 = BlockQuantizer(.dynamic3, blockSize: 128)
+  /// 2 bits, signed, blocks of 128: 1/4 + 4/128 bytes a value. For first moments.
+  public static let dynamic2 = BlockQuantizer(.dynamic2, blockSize: 128)
   /// 4 bits, positive, blocks of 128: 1/2 + 4/128 bytes a value. For second moments.
   public static let linear4Unsigned = BlockQuantizer(.linear4Unsigned, blockSize: 128)
 
-  /// - Precondition: `blockSize` is between 64 and 4096, and even if codes share bytes; an unsigned codebook has no signed
-  ///   extremes.
+  /// - Precondition: `blockSize` is between 64 and 4096, and its codes fill whole bytes: a multiple of 2, 8 and 4 at 4,
+  ///   3 and 2 bits; an unsigned codebook has no signed extremes.
   public init(_ codebook: Codebook, blockSize: Int = 256, scaleRule: ScaleRule = .absmax) {
     guard (64...4096).contains(blockSize) else { fatalError("block size \(blockSize) is not between 64 and 4096") }
     guard blockSize * codebook.bits % 8 == 0 else {
@@ -52,7 +57,7 @@ public struct BlockQuantizer: Hashable, Sendable {
   public func blockCount(of count: Int) -> Int { (count + blockSize - 1) / blockSize }
 
   /// Bytes that the codes of `count` values take.
-  public func codeByteCount(of count: Int) -> Int { (count * codebook.bits + 7) / 8 }
+  public func codeByteCount(of count: Int) -> Int { PackedCodes.byteCount(of: count, bits: codebook.bits) }
 
   /// Bytes that `count` values take: codes and scales.
   public func byteCount(of count: Int) -> Int { codeByteCount(of: count) + 4 * blockCount(of: count) }

@@ -4,11 +4,14 @@ package import TileKernels
 enum CodeTables: Sendable {
   case bytes(ByteTables)
   case nibbles(NibbleTables)
+  /// 2 or 3 bits.
+  case packed(PackedTables)
 
   var map: CodeMap {
     switch self {
     case .bytes(let tables): .bytes(tables.map)
     case .nibbles(let tables): .nibbles(tables.map)
+    case .packed(let tables): .packed(tables.map)
     }
   }
 }
@@ -17,4 +20,5 @@ enum CodeTables: Sendable {
 package enum CodeMap {
   case bytes(ByteMap)
   case nibbles(NibbleMap)
+  case packed(PackedMap)
 }

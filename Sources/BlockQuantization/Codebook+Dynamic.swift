@@ -12,8 +12,19 @@ extension Codebook {
 
   /// The signed dynamic exponent map with 16 values: 7 negative from −0.8875, zero, 7 positive and +1. For first moments;
   /// half a byte a value ("Memory Efficient Optimizers with 4-bit States", Li, Chen and Zhu, section 2.2).
-  public static let dynamic4 = Codebook(
-    name: "dynamic4", values: DynamicMap(bits: 4, sign: .signed).values, isSigned: true, bits: 4)
+  public static let dynamic4 = Codebook(signedDynamicExponentOf: 4)
+
+  /// The signed dynamic exponent map with 8 values: ±0.775, ±0.325, ±0.055, zero and +1. For first moments; three eighths
+  /// of a byte a value ("Pushing the Limits of Low-Bit Optimizers", Xu et al., section 3.2).
+  public static let dynamic3 = Codebook(signedDynamicExponentOf: 3)
+
+  /// The signed dynamic exponent map with 4 values: ±0.55, zero and +1. For first moments; a quarter of a byte a value.
+  public static let dynamic2 = Codebook(signedDynamicExponentOf: 2)
+
+  private init(signedDynamicExponentOf bits: Int) {
+    self.init(
+      name: "dynamic\(bits)", values: DynamicMap(bits: bits, sign: .signed).values, isSigned: true, bits: bits)
+  }
 
   private init(dynamic sign: DynamicMap.Sign, name: String) {
     let map = DynamicMap(bits: 8, sign: sign)

@@ -30,7 +30,10 @@ public struct Codebook: Sendable {
     self.isSigned = isSigned
     self.values = values
     thresholds = zip(values, values.dropFirst()).map { ($0 + $1) * 0.5 }
-    tables = .nibbles(NibbleTables(values: values, thresholds: thresholds))
+    tables =
+      bits == 4
+      ? .nibbles(NibbleTables(values: values, thresholds: thresholds))
+      : .packed(PackedTables(values: values, thresholds: thresholds, bits: bits))
   }
 
   init(name: String, values: [Float], thresholds: [Float], isSigned: Bool, byteTables: ByteTables) {

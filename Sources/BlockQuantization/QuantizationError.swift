@@ -17,7 +17,7 @@ public struct QuantizationError: Hashable, Sendable {
   public let maximumRelativeToBlock: Double
   /// Square root of the mean of (decoded − value)².
   public let rootMeanSquare: Double
-  /// Share of the codebook's codes that occur at least once, 0 to 1.
+  /// Share of the quantizer's codes that occur at least once, 0 to 1.
   public let shareOfCodesUsed: Double
   /// Number of values measured.
   public let count: Int
@@ -32,7 +32,7 @@ public struct QuantizationError: Hashable, Sendable {
     let tensor = quantizer.encode(values)
     self.init(
       decoded: tensor.decode(), values: values, blockSize: max(values.count, 1), codes: tensor.unpackedCodes,
-      quantizer.codebook)
+      codeCount: quantizer.codebook.values.count)
   }
 
   /// Measures an encoded tensor against the values that it stands for.
@@ -42,10 +42,25 @@ public struct QuantizationError: Hashable, Sendable {
     }
     self.init(
       decoded: tensor.decode(), values: values, blockSize: tensor.quantizer.blockSize, codes: tensor.unpackedCodes,
-      tensor.quantizer.codebook)
+      codeCount: tensor.quantizer.codebook.values.count)
   }
 
-  private init(decoded: [Float], values: [Float], blockSize: Int, codes: [UInt8], _ codebook: Codebook) {
+  /// Encodes and decodes `values` and measures the difference. The rounding is random and follows from the seed.
+  public init(of quantizer: LogarithmicQuantizer, on values: [Float], seed: UInt64 = 0) {
+    self.init(of: quantizer.encode(values, seed: seed), against: values)
+  }
+
+  /// Measures an encoded tensor against the values that it stands for.
+  public init(of tensor: LogarithmicTensor, against values: [Float]) {
+    guard tensor.count == values.count else {
+      fatalError("a tensor of \(tensor.count) values is measured against \(values.count)")
+    }
+    self.init(
+      decoded: tensor.decode(), values: values, blockSize: tensor.quantizer.blockSize, codes: tensor.unpackedCodes,
+      codeCount: 1 << tensor.quantizer.bits)
+  }
+
+  private init(decoded: [Float], values: [Float], blockSize: Int, codes: [UInt8], codeCount: Int) {
     var sum = 0.0
     var largest = 0.0
     var sumRelative = 0.0
@@ -71,7 +86,7 @@ public struct QuantizationError: Hashable, Sendable {
     meanRelativeToBlock = isFinite ? sumRelative / divisor : .infinity
     maximumRelativeToBlock = isFinite ? largestRelative : .infinity
     rootMeanSquare = isFinite ? (sumOfSquares / divisor).squareRoot() : .infinity
-    shareOfCodesUsed = Double(Set(codes).count) / Double(codebook.values.count)
+    shareOfCodesUsed = Double(Set(codes).count) / Double(codeCount)
     count = values.count
   }
 }

@@ -16,12 +16,9 @@ public struct QuantizedTensor: Sendable {
   package init(zeros count: Int, quantizer: BlockQuantizer) {
     self.quantizer = quantizer
     self.count = count
-    let zero = UInt8(quantizer.codebook.zeroCode)
-    let sharesBytes = quantizer.codebook.bits == 4
     storage = QuantizedStorage(
-      codeCount: quantizer.codeByteCount(of: count), code: sharesBytes ? zero << 4 | zero : zero,
+      count: count, bits: quantizer.codebook.bits, code: quantizer.codebook.zeroCode,
       scaleCount: quantizer.blockCount(of: count))
-    if sharesBytes && count % 2 == 1 { storage.codes[count / 2] = zero }
   }
 
   /// A tensor of its own with the same codes and scales.
@@ -40,8 +37,7 @@ public struct QuantizedTensor: Sendable {
 
   /// The codes one by one, whatever their packing.
   public var unpackedCodes: [UInt8] {
-    guard quantizer.codebook.bits == 4 else { return codes }
-    return (0..<count).map { storage.codes[$0 / 2] >> UInt8($0 % 2 * 4) & 15 }
+    PackedCodes.unpacked(storage.codes, count: count, bits: quantizer.codebook.bits)
   }
 
   /// A copy of the scales, one a block.
@@ -80,20 +76,27 @@ extension QuantizedTensor: Equatable {
 package final class QuantizedStorage: @unchecked Sendable {
   package let codes: UnsafeMutableBufferPointer<UInt8>
   package let scales: UnsafeMutableBufferPointer<Float>
+  /// The bases of logarithmic codes, one a block; empty for codes of a codebook.
+  package let bases: UnsafeMutableBufferPointer<Float>
   package let byteCount: Int
   private let memory: UnsafeMutableRawPointer
 
-  package init(codeCount: Int, code: UInt8, scaleCount: Int) {
+  /// The same code everywhere, the scales 0 and the bases, if there are any, 1.
+  package init(count: Int, bits: Int, code: Int, scaleCount: Int, hasBases: Bool = false) {
+    let codeCount = PackedCodes.byteCount(of: count, bits: bits)
+    let baseCount = hasBases ? scaleCount : 0
     // Codes first, where the alignment serves them; a few bytes of padding may come before the scales.
     let scaleOffset = (codeCount + 3) / 4 * 4
-    byteCount = codeCount + 4 * scaleCount
-    memory = StateMemory.allocate(byteCount: scaleOffset + 4 * scaleCount)
+    byteCount = codeCount + 4 * (scaleCount + baseCount)
+    memory = StateMemory.allocate(byteCount: scaleOffset + 4 * (scaleCount + baseCount))
     let codeMemory = memory.bindMemory(to: UInt8.self, capacity: codeCount)
-    codeMemory.initialize(repeating: code, count: codeCount)
-    let scaleMemory = (memory + scaleOffset).bindMemory(to: Float.self, capacity: scaleCount)
-    scaleMemory.initialize(repeating: 0, count: scaleCount)
     codes = UnsafeMutableBufferPointer(start: codeMemory, count: codeCount)
-    scales = UnsafeMutableBufferPointer(start: scaleMemory, count: scaleCount)
+    PackedCodes.initialize(codes, repeating: code, count: count, bits: bits)
+    let floats = (memory + scaleOffset).bindMemory(to: Float.self, capacity: scaleCount + baseCount)
+    floats.initialize(repeating: 0, count: scaleCount)
+    (floats + scaleCount).initialize(repeating: 1, count: baseCount)
+    scales = UnsafeMutableBufferPointer(start: floats, count: scaleCount)
+    bases = UnsafeMutableBufferPointer(start: floats + scaleCount, count: baseCount)
   }
 
   deinit { memory.deallocate() }

@@ -71,7 +71,7 @@ public struct RankOneTensor: Hashable, Sendable {
 
   /// The codes one by one.
   public var unpackedCodes: [UInt8] {
-    (0..<quantizer.count).map { codes[$0 / 2] >> UInt8($0 % 2 * 4) & 15 }
+    PackedCodes.unpacked(codes, count: quantizer.count, bits: quantizer.codebook.bits)
   }
 
   /// The values that the codes and scales stand for.

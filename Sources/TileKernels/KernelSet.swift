@@ -15,7 +15,8 @@ public final class KernelSet: Sendable {
   public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
   public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
   /// The same for 4-bit codes.
-  public let adamFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima
+  public let adamFromNibbles:
+    @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima
   public let momentumFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
@@ -29,6 +30,12 @@ public final class KernelSet: Sendable {
   public let sliceMaxima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
   public let raiseSlices: @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void
   public let multiply: @Sendable (MutableValues, Values, Int) -> Void
+  /// Values of codes of 2, 3 or 4 bits (the third argument) from a block's table of levels.
+  public let decodeLevels: @Sendable (Codes, Int, Int, Values, MutableValues) -> Void
+  public let encodePacked: @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void
+  public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
+  public let fastQuantile: @Sendable (Values, Int) -> Float
+  public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
 
   public init(
     name: String,
@@ -51,7 +58,12 @@ public final class KernelSet: Sendable {
     sliceMinima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
     sliceMaxima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
     raiseSlices: @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void,
-    multiply: @escaping @Sendable (MutableValues, Values, Int) -> Void
+    multiply: @escaping @Sendable (MutableValues, Values, Int) -> Void,
+    decodeLevels: @escaping @Sendable (Codes, Int, Int, Values, MutableValues) -> Void,
+    encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
+    fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
+    fastQuantile: @escaping @Sendable (Values, Int) -> Float,
+    encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
   ) {
     self.name = name
     self.absmax = absmax
@@ -72,5 +84,10 @@ public final class KernelSet: Sendable {
     self.sliceMaxima = sliceMaxima
     self.raiseSlices = raiseSlices
     self.multiply = multiply
+    self.decodeLevels = decodeLevels
+    self.encodePacked = encodePacked
+    self.fillUniforms = fillUniforms
+    self.fastQuantile = fastQuantile
+    self.encodeLogarithmic = encodeLogarithmic
   }
 }

@@ -24,12 +24,24 @@ struct Subject: Sendable {
     Subject(name: "Adam8bit", partner: "Adam32") { Adam8bit(learningRate: learningRate) },
     Subject(name: "Adam4bit", partner: "Adam32") { Adam4bit(learningRate: learningRate) },
     Subject(name: "Adam4bit matrix", partner: "Adam32", shape: .matrix) { Adam4bit(learningRate: learningRate) },
+    Subject(name: "Adam4/2bit", partner: "Adam32") {
+      AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: learningRate)
+    },
+    Subject(name: "Adam3bit", partner: "Adam32") { Adam3bit(learningRate: learningRate) },
+    Subject(name: "Adam2bit", partner: "Adam32") { Adam2bit(learningRate: learningRate) },
     Subject(name: "AdamW32", partner: "AdamW32") { AdamW32(learningRate: learningRate) },
     Subject(name: "AdamW8bit", partner: "AdamW32") { AdamW8bit(learningRate: learningRate) },
     Subject(name: "AdamW4bit", partner: "AdamW32") { AdamW4bit(learningRate: learningRate) },
+    Subject(name: "AdamW4/2bit", partner: "AdamW32") {
+      AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: learningRate)
+    },
+    Subject(name: "AdamW3bit", partner: "AdamW32") { AdamW3bit(learningRate: learningRate) },
+    Subject(name: "AdamW2bit", partner: "AdamW32") { AdamW2bit(learningRate: learningRate) },
     Subject(name: "Momentum32", partner: "Momentum32") { Momentum32(learningRate: learningRate) },
     Subject(name: "Momentum8bit", partner: "Momentum32") { Momentum8bit(learningRate: learningRate) },
     Subject(name: "Momentum4bit", partner: "Momentum32") { Momentum4bit(learningRate: learningRate) },
+    Subject(name: "Momentum3bit", partner: "Momentum32") { Momentum3bit(learningRate: learningRate) },
+    Subject(name: "Momentum2bit", partner: "Momentum32") { Momentum2bit(learningRate: learningRate) },
   ]
 
   /// Most state that one family keeps at the same time, per parameter.

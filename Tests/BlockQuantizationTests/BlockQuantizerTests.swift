@@ -65,8 +65,10 @@ final class BlockQuantizerTests: XCTestCase {
   }
 
   private let quantizers = [
-    BlockQuantizer.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned,
+    BlockQuantizer.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2,
     BlockQuantizer(.dynamic4, blockSize: 128, scaleRule: .signedExtreme),
+    BlockQuantizer(.dynamic3, blockSize: 128, scaleRule: .signedExtreme),
+    BlockQuantizer(.dynamic2, blockSize: 128, scaleRule: .signedExtreme),
   ]
 
   func testAllLengths() {
@@ -81,7 +83,7 @@ final class BlockQuantizerTests: XCTestCase {
     var generator = SeededGenerator()
     let values = (0..<9001).map { _ in generator.normal() * generator.uniform() }
     for blockSize in [64, 65, 100, 128, 255, 256, 257, 1000, 1024, 2048, 4095, 4096] {
-      for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned] {
+      for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
         if blockSize * codebook.bits % 8 != 0 { continue }
         assertPlain(values, BlockQuantizer(codebook, blockSize: blockSize))
         if codebook.isSigned {
@@ -207,7 +209,10 @@ final class BlockQuantizerTests: XCTestCase {
           case .bytes(let map): kernels.encodeBytes(values, chunk, 1, map, &codes)
           case .nibbles(let map):
             kernels.encodeNibbles(values, chunk, 1, map, &codes)
-            codes = codes[..<(chunk / 2)].flatMap { [$0 & 15, $0 >> 4] }
+            codes = PackedCodes.unpacked(codes, count: chunk, bits: 4)
+          case .packed(let map):
+            kernels.encodePacked(values, chunk, 1, map, &codes)
+            codes = PackedCodes.unpacked(codes, count: chunk, bits: map.bits)
           }
           // Thresholds ascend, so the count below moves with the value; start with a search.
           var level = thresholds.count { values[0] > $0 }

@@ -51,14 +51,14 @@ final class CodebookTests: XCTestCase {
   }
 
   func testEveryValueHasItsOwnCode() {
-    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned] {
+    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
       for (code, value) in codebook.values.enumerated() { XCTAssertEqual(codebook.code(nearestTo: value), code) }
       XCTAssertEqual(codebook.code(nearestTo: .nan), codebook.zeroCode)
     }
   }
 
   func testATieTakesTheLowerValue() {
-    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned] {
+    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
       for (code, threshold) in codebook.thresholds.enumerated() {
         XCTAssertEqual(codebook.code(nearestTo: threshold), code)
         XCTAssertEqual(codebook.code(nearestTo: threshold.nextUp), code + 1)

@@ -6,7 +6,9 @@ import XCTest
 
 /// The stages of scales per row and column, in every kernel set, against their definition.
 final class SliceKernelTests: XCTestCase {
-  private let shapes = [[7, 300], [300, 7], [1, 500], [500, 1], [5, 6, 20], [4, 3, 5, 7], [2, 1, 1, 3, 40], [33, 33]]
+  private let shapes = [
+    [7, 300], [300, 7], [1, 500], [500, 1], [5, 6, 20], [4, 3, 5, 7], [2, 1, 1, 3, 40], [33, 33],
+  ]
 
   /// Where the slices of each element lie among all vectors.
   private func places(_ shape: [Int]) -> [[Int]] {

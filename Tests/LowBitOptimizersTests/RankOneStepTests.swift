@@ -10,7 +10,7 @@ final class RankOneStepTests: XCTestCase {
   private func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
   private let shapes: [[Int]] = [
-    [64, 70], [9, 1000], [1000, 9], [17, 61], [16, 24, 32], [5, 7, 11, 13], [2, 3, 400], [40, 30, 3, 3],
+    [64, 70], [9, 1000], [1000, 9], [17, 61], [16, 24, 32], [5, 7, 11, 13], [4, 6, 200], [40, 30, 3, 3],
   ]
 
   /// One step written plainly: decode all, update all, encode all.
@@ -40,9 +40,9 @@ final class RankOneStepTests: XCTestCase {
         XCTAssertEqual(bits(parameter), bits(expected), "\(shape) step \(step)")
         let moments = try XCTUnwrap(exact.moments(of: "p"))
         let stored = try XCTUnwrap(optimizer.quantizedMoments(of: "p"))
-        XCTAssertEqual(stored.first, .blocks(BlockQuantizer.dynamic4.encode(moments.first)), "\(shape)")
+        XCTAssertTrue(stored.first == .blocks(BlockQuantizer.dynamic4.encode(moments.first)), "\(shape)")
         let quantizer = RankOneQuantizer(.linear4Unsigned, shape: shape)
-        XCTAssertEqual(stored.second, .rankOne(quantizer.encode(moments.second!)), "\(shape)")
+        XCTAssertTrue(stored.second == .rankOne(quantizer.encode(moments.second!)), "\(shape)")
       }
     }
   }
@@ -64,7 +64,9 @@ final class RankOneStepTests: XCTestCase {
           for gradient in gradients { optimizer.update("p", &parameter, along: gradient, shape: shape) }
           let snapshot = OptimizerSnapshot(optimizer)
           XCTAssertEqual(snapshot, expected ?? snapshot, "\(kernels.name) \(threads) threads \(shape)")
-          if expected != nil { XCTAssertEqual(bits(parameter), expectedParameter, "\(kernels.name) \(threads) threads") }
+          if expected != nil {
+            XCTAssertEqual(bits(parameter), expectedParameter, "\(kernels.name) \(threads) threads")
+          }
           (expected, expectedParameter) = (snapshot, bits(parameter))
         }
       }

@@ -13,8 +13,12 @@ extension KernelSet {
     adamFromNibbles: portableAdamFromNibbles, momentumFromNibbles: portableMomentumFromNibbles,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
     decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
-    adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments, momentumBuffers: portableMomentumBuffers,
-    sliceMinima: portableSliceMinima, sliceMaxima: portableSliceMaxima, raiseSlices: portableRaiseSlices, multiply: portableMultiply)
+    adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments,
+    momentumBuffers: portableMomentumBuffers,
+    sliceMinima: portableSliceMinima, sliceMaxima: portableSliceMaxima, raiseSlices: portableRaiseSlices,
+    multiply: portableMultiply,
+    decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
+    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
@@ -23,8 +27,11 @@ extension KernelSet {
     adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
     decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
-    adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments, momentumBuffers: avx2MomentumBuffers,
-    sliceMinima: avx2SliceMinima, sliceMaxima: avx2SliceMaxima, raiseSlices: avx2RaiseSlices, multiply: avx2Multiply)
+    adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments,
+    momentumBuffers: avx2MomentumBuffers,
+    sliceMinima: avx2SliceMinima, sliceMaxima: avx2SliceMaxima, raiseSlices: avx2RaiseSlices, multiply: avx2Multiply,
+    decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
   /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =
@@ -36,8 +43,12 @@ extension KernelSet {
       decodeBytes: vbmiDecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
-    adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments, momentumBuffers: avx512MomentumBuffers,
-    sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices, multiply: avx512Multiply)
+      adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
+      momentumBuffers: avx512MomentumBuffers,
+      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
+      multiply: avx512Multiply,
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
@@ -45,8 +56,12 @@ extension KernelSet {
       decodeBytes: avx512DecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
-    adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments, momentumBuffers: avx512MomentumBuffers,
-    sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices, multiply: avx512Multiply)
+      adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
+      momentumBuffers: avx512MomentumBuffers,
+      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
+      multiply: avx512Multiply,
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
   #endif
 
   /// The sets that this machine can run, the fastest last.

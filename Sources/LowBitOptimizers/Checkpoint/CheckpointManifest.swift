@@ -7,6 +7,8 @@ struct CheckpointManifest {
     let count: Int
     let shape: [Int]?
     let step: Int
+    /// Of the parameter that this is a slice of.
+    let firstBlock: Int
     let role: ParameterRole
     let formats: StateFormats
     let reason: FormatReason
@@ -22,6 +24,8 @@ struct CheckpointManifest {
 
   var rule: any UpdateRule
   var learningRate: Float
+  /// Of the stochastic rounding.
+  var seed: UInt64
   var formats: StateFormats
   var sizeRule: SizeRule
   /// Sorted by key.
@@ -34,6 +38,7 @@ extension CheckpointManifest {
   init(of optimizer: LowBitOptimizer, entries: [Entry]) {
     rule = optimizer.rule
     learningRate = optimizer.learningRate
+    seed = optimizer.seed
     formats = optimizer.formats
     sizeRule = optimizer.sizeRule
     self.entries = entries
@@ -44,6 +49,7 @@ extension CheckpointManifest {
       "rule": rule.name, "learning_rate": "\(learningRate)", "formats": formats.line,
       "minimum_count": "\(sizeRule.minimumCount)",
     ]
+    if seed != 0 { metadata["seed"] = "\(seed)" }
     for (name, value) in rule.hyperparameters { metadata["hyperparameter/\(name)"] = value }
     for (key, count) in sizeRule.minimumCounts { metadata["minimum_count/\(key)"] = "\(count)" }
     for entry in entries {
@@ -59,6 +65,7 @@ extension CheckpointManifest.Entry {
     count = state.count
     shape = state.shape
     step = state.step
+    firstBlock = state.firstBlock
     role = state.role
     formats = state.formats
     reason = state.reason
@@ -67,6 +74,7 @@ extension CheckpointManifest.Entry {
   /// All but the checksum.
   var line: String {
     "count=\(count) step=\(step) role=\(role.identifier) reason=\(reason.identifier) \(formats.line)"
+      + (firstBlock == 0 ? "" : " first_block=\(firstBlock)")
       + (shape.map { " shape=" + $0.map(String.init).joined(separator: "x") } ?? "")
   }
 
@@ -91,6 +99,7 @@ extension CheckpointManifest {
         .mismatch, "metadata", "the state is that of the rule \(name), the optimizer's rule is \(optimizer.rule.name)")
     }
     learningRate = try fields.take("learning_rate", in: 0...Float.greatestFiniteMagnitude)
+    seed = try fields.takeIfPresent("seed", in: 1...UInt64.max) ?? 0
     var formatFields = try MetadataFields(
       line: try fields.take("formats"), names: StateFormats.fieldNames(optimizer), place: "formats")
     formats = try StateFormats(&formatFields)
@@ -117,12 +126,14 @@ extension CheckpointManifest {
     _ key: ParameterKey, line: String, _ optimizer: LowBitOptimizer
   ) throws(CheckpointError) -> Entry {
     var fields = try MetadataFields(
-      line: line, names: ["count", "step", "role", "reason"] + StateFormats.fieldNames(optimizer), optional: ["shape", "checksum"],
+      line: line, names: ["count", "step", "role", "reason"] + StateFormats.fieldNames(optimizer),
+      optional: ["first_block", "shape", "checksum"],
       place: "parameter/\(key)")
     let count = try fields.take("count", in: 0...largestCount)
     let entry = Entry(
       key: key, count: count, shape: try fields.takeShapeIfPresent("shape", of: count),
       step: try fields.take("step", in: 0...largestStep),
+      firstBlock: try fields.takeIfPresent("first_block", in: 1...largestCount) ?? 0,
       role: try ParameterRole(try fields.take("role"), place: fields.place), formats: try StateFormats(&fields),
       reason: try FormatReason(try fields.take("reason"), place: fields.place),
       checksum: fields.takeIfPresent("checksum"))
@@ -184,7 +195,8 @@ extension MomentFormat {
       throw CheckpointError(.unsupported, place, "the format \(identifier) is unknown here")
     }
     self = format
-    if let codebook, codebook.isSigned == isSecond {
+    let isUnsigned = codebook.map { !$0.isSigned } ?? (self != .float32)
+    if self != .float32 && isUnsigned != isSecond {
       throw CheckpointError(
         .invalidValue, place, "\(identifier) cannot hold a \(isSecond ? "second" : "first") moment")
     }

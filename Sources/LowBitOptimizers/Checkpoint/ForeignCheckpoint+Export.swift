@@ -75,7 +75,7 @@ extension ParameterState {
   ) throws(CheckpointError) -> [SafetensorsTensor] {
     let blockSize = layout == .bitsandbytesBlock2048 ? 2048 : 256
     let known: [StateFormats] = [
-      .dynamic8(moments: second == nil ? 1 : 2, blockSize: blockSize), formats.in32Bit,
+      StateFormats(.dynamic8, second == nil ? nil : .dynamic8, blockSize: blockSize), formats.in32Bit,
     ]
     guard known.contains(formats) else {
       throw CheckpointError(

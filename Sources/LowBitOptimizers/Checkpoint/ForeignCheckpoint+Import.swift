@@ -62,11 +62,14 @@ extension LowBitOptimizer {
         "the file has \(plan.is32Bit ? 32 : 8)-bit state, here it would be \(own.first.identifier) (\(reason)); the size "
           + "rule can be set, or converting: true converts it")
     }
-    let moments = plan.moments.count
+    let isPair = plan.moments.count == 2
     if plan.is32Bit {
-      return (.float32(moments: moments, blockSize: formats.blockSize), own.is32Bit ? reason : .keptByRequest)
+      return (
+        StateFormats(.float32, isPair ? .float32 : nil, blockSize: formats.blockSize),
+        own.is32Bit ? reason : .keptByRequest
+      )
     }
-    let found = StateFormats.dynamic8(moments: moments, blockSize: try plan.blockSize())
+    let found = StateFormats(.dynamic8, isPair ? .dynamic8 : nil, blockSize: try plan.blockSize())
     guard converting || found.isSamePrecision(as: own) else {
       throw CheckpointError(
         .mismatch, "\(key)", "the file has \(found.line), here it would be \(own.line); converting: true converts it")

@@ -12,7 +12,8 @@ struct MetadataFields {
   /// Reads "count=5 step=2": each name once, in the order given, those that may be missing last.
   init(line: String, names: [String], optional: [String] = [], place: String) throws(CheckpointError) {
     let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-    let expected = names + optional.filter { name in parts.dropFirst(names.count).contains { $0.hasPrefix("\(name)=") } }
+    let expected =
+      names + optional.filter { name in parts.dropFirst(names.count).contains { $0.hasPrefix("\(name)=") } }
     fields = [:]
     self.place = place
     for (part, name) in zip(parts, expected) where part.hasPrefix("\(name)=") {
@@ -42,6 +43,14 @@ struct MetadataFields {
 
   mutating func take(_ name: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int {
     try parsed(name, in: range) { Int($0) }
+  }
+
+  mutating func takeIfPresent(_ name: String, in range: ClosedRange<Int>) throws(CheckpointError) -> Int? {
+    fields[name] == nil ? nil : try take(name, in: range)
+  }
+
+  mutating func takeIfPresent(_ name: String, in range: ClosedRange<UInt64>) throws(CheckpointError) -> UInt64? {
+    fields[name] == nil ? nil : try parsed(name, in: range) { UInt64($0) }
   }
 
   mutating func takeBool(_ name: String) throws(CheckpointError) -> Bool {

@@ -79,15 +79,17 @@ extension MomentFormat {
     case .blocks(let quantizer):
       quantizer.codebook.name + (quantizer.scaleRule == .absmax ? "" : "-\(quantizer.scaleRule.rawValue)")
     case .rankOne(let codebook): codebook.name + "-rankOne"
+    case .logarithmic(let quantizer): quantizer.identifier
     }
   }
 
-  /// What its codes stand for; nil for float32.
+  /// What its codes stand for; nil for float32, and for levels that each block has of its own.
   var codebook: Codebook? {
     switch self {
     case .float32: nil
     case .blocks(let quantizer): quantizer.codebook
     case .rankOne(let codebook): codebook
+    case .logarithmic: nil
     }
   }
 
@@ -101,12 +103,27 @@ extension MomentFormat {
       }
       if codebook.bits == 4 { formats.append(.rankOne(codebook)) }
     }
+    for bits in 2...4 where blockSize * bits % 8 == 0 {
+      formats.append(.logarithmic(LogarithmicQuantizer(bits: bits, blockSize: blockSize, quantile: .fast)))
+      if let p = Self.quantile(identifier, bits: bits) {
+        formats.append(.logarithmic(LogarithmicQuantizer(bits: bits, blockSize: blockSize, quantile: .exact(p))))
+      }
+    }
     guard let format = formats.first(where: { $0.identifier == identifier }) else { return nil }
     self = format
   }
 
   /// Those that a moment can be stored with. A file names one of them and never brings its own.
-  private static let codebooks: [Codebook] = [.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned]
+  private static let codebooks: [Codebook] = [
+    .dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2,
+  ]
+
+  /// The p of "logarithmic2-quantile0.1".
+  private static func quantile(_ identifier: String, bits: Int) -> Double? {
+    let prefix = "logarithmic\(bits)-quantile"
+    guard identifier.hasPrefix(prefix), let p = Double(identifier.dropFirst(prefix.count)) else { return nil }
+    return (0...1).contains(p) ? p : nil
+  }
 
   private static func scaleRules(_ codebook: Codebook) -> [ScaleRule] {
     codebook.isSigned ? [.absmax, .signedExtreme] : [.absmax]
@@ -137,6 +154,14 @@ extension MomentFormat {
         MomentRegion(
           name: "absmax", content: .floats(0...greatest), count: (shape ?? []).reduce(0, +), countPerBlock: nil),
       ]
+    case .logarithmic(let quantizer):
+      let blockCount = quantizer.blockCount(of: count)
+      return [
+        MomentRegion(name: "state", content: .codes(bits: quantizer.bits), count: count, countPerBlock: blockSize),
+        MomentRegion(name: "absmax", content: .floats(0...greatest), count: blockCount, countPerBlock: 1),
+        MomentRegion(
+          name: "base", content: .floats(.leastNormalMagnitude...1), count: blockCount, countPerBlock: 1),
+      ]
     }
   }
 }
@@ -148,11 +173,14 @@ extension MomentStorage {
     case .floats(let floats): [UnsafeMutableRawBufferPointer(floats)]
     case .blocks(let tensor): tensor.storage.regions
     case .rankOne(let moment): moment.storage.regions
+    case .logarithmic(let tensor): tensor.storage.regions + [UnsafeMutableRawBufferPointer(tensor.storage.bases)]
     }
   }
 
   /// Takes over another moment's values, encoded anew if that has another format.
-  func convert(from source: MomentStorage) {
+  ///
+  /// - Parameter seed: for formats that round stochastically.
+  func convert(from source: MomentStorage, seed: UInt64 = 0) {
     precondition(source.count == count)
     if source.format == format {
       for (target, source) in zip(regionMemory, source.regionMemory) { target.copyMemory(from: .init(source)) }
@@ -162,7 +190,17 @@ extension MomentStorage {
       tensor.quantizer.encode(
         UnsafeBufferPointer(floats), codes: tensor.storage.codes, scales: tensor.storage.scales)
     } else {
-      encode(source.decoded())
+      encode(source.decoded(), seed: seed)
+    }
+  }
+}
+
+extension LogarithmicQuantizer {
+  /// The quantizer's name in checkpoints.
+  fileprivate var identifier: String {
+    switch quantileRule {
+    case .fast: "logarithmic\(bits)"
+    case .exact(let p): "logarithmic\(bits)-quantile\(p)"
     }
   }
 }

@@ -52,6 +52,7 @@ extension LowBitOptimizer {
       // Nothing throws from here on.
       rule = manifest.rule
       learningRate = manifest.learningRate
+      seed = manifest.seed
       if !converting {
         formats = manifest.formats
         sizeRule = manifest.sizeRule
@@ -139,6 +140,7 @@ extension SafetensorsReader {
       key: entry.key, count: entry.count, shape: entry.shape, formats: entry.formats, reason: entry.reason,
       role: entry.role)
     state.step = entry.step
+    state.firstBlock = entry.firstBlock
     let regions = state.regions
     for region in regions {
       try read(tensor(region.tensorName(entry.key))!, into: region.memory)

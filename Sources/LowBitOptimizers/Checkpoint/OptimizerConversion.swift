@@ -8,18 +8,20 @@ extension LowBitOptimizer {
     let converted = ParameterState(
       key: state.key, count: state.count, shape: state.shape, formats: formats, reason: reason, role: state.role)
     converted.step = state.step
-    converted.first.convert(from: state.first)
-    if let second = converted.second { second.convert(from: state.second!) }
+    converted.firstBlock = state.firstBlock
+    converted.first.convert(from: state.first, seed: seed)
+    if let second = converted.second { second.convert(from: state.second!, seed: seed) }
     return converted
   }
 
   /// Goes on where another optimizer of the same rule is.
-  fileprivate func takeOver(_ source: LowBitOptimizer) {
+  func takeOver(_ source: LowBitOptimizer) {
     guard rule.name == source.rule.name else {
       fatalError("\(type(of: source)) has the rule \(source.rule.name), \(type(of: self)) has \(rule.name)")
     }
     rule = source.rule
     learningRate = source.learningRate
+    seed = source.seed
     threadCount = source.threadCount
     states = source.states.mapValues { state in
       let converted = convert(state)
@@ -34,6 +36,7 @@ extension ParameterState {
       key: state.key, count: state.count, shape: state.shape, formats: state.formats, reason: state.reason,
       role: state.role)
     step = state.step
+    firstBlock = state.firstBlock
     first.convert(from: state.first)
     if let second { second.convert(from: state.second!) }
   }

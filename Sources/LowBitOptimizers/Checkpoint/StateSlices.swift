@@ -43,6 +43,7 @@ extension LowBitOptimizer {
     let size = state.formats.blockSize
     let start = min(blocks.lowerBound * size, state.count)
     let slice = state.empty(count: min(blocks.upperBound * size, state.count) - start)
+    slice.firstBlock = state.firstBlock + blocks.lowerBound
     for (target, source) in zip(slice.regions, state.regions) {
       guard let range = source.region.byteRange(ofBlocks: blocks) else {
         fatalError("\(key): \(state.formats.line) cannot be cut between blocks")
@@ -96,6 +97,7 @@ extension ParameterState {
     let state = ParameterState(
       key: key ?? self.key, count: count, shape: nil, formats: formats, reason: reason, role: role)
     state.step = step
+    state.firstBlock = firstBlock
     return state
   }
 }

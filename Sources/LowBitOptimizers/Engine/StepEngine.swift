@@ -80,7 +80,11 @@ final class StepEngine: @unchecked Sendable {
         sliceCount: max(mostSlices, scratch.sliceCount))
     }
     guard mostSlices > 0 else { return forEachChunk(threads) { self.update($0, thread: $1) } }
-    forEachChunk(threads) { self.raiseMaxima($0, thread: $1) } atEnd: { self.mergeMaxima(thread: $0) }
+    forEachChunk(threads) {
+      self.raiseMaxima($0, thread: $1)
+    } atEnd: {
+      self.mergeMaxima(thread: $0)
+    }
     for task in tasks[..<taskCount] where task.sharesScales { task.prepareScales() }
     forEachChunk(threads) { self.update($0, thread: $1) }
     for task in tasks[..<taskCount] where task.sharesScales { task.commitScales() }

@@ -22,15 +22,18 @@ extension TensorTask {
         _ = kernels.adam(
           parameters + part.lowerBound, gradients + part.lowerBound, m + offset, v + offset, part.count, constants)
       }
-      first.store(m, ofBlock: block, at: start, count: count, absmax: kernels.absmax(m, count), scratch: scratch.first, kernels)
-      second.store(v, ofBlock: block, at: start, count: count, absmax: kernels.absmax(v, count), scratch: scratch.second, kernels)
+      first.store(
+        m, ofBlock: block, at: start, count: count, absmax: kernels.absmax(m, count), scratch: scratch.first, kernels)
+      second.store(
+        v, ofBlock: block, at: start, count: count, absmax: kernels.absmax(v, count), scratch: scratch.second, kernels)
     case .momentum(let constants):
       rows.forEachPart(of: start..<start + count) { part in
         _ = kernels.momentum(
           parameters + part.lowerBound, gradients + part.lowerBound, m + (part.lowerBound - start), part.count,
           constants)
       }
-      first.store(m, ofBlock: block, at: start, count: count, absmax: kernels.absmax(m, count), scratch: scratch.first, kernels)
+      first.store(
+        m, ofBlock: block, at: start, count: count, absmax: kernels.absmax(m, count), scratch: scratch.first, kernels)
     }
     return true
   }

@@ -20,31 +20,48 @@ public class AdamOptimizer: LowBitOptimizer {
 
   /// - Parameters:
   ///   - learningRate: can be changed between steps.
-  ///   - beta1: decay of the first moment, 0 up to but not including 1.
+  ///   - beta1: decay of the first moment, 0 up to but not including 1; nil for the precision's own: 0.9, and less below 4
+  ///     bits, see ``PrecisionSpecificMomentum``.
   ///   - beta2: decay of the second moment, 0 up to but not including 1.
   ///   - epsilon: added to the corrected root of the second moment; at least 1e-30, because with 0 a parameter that has had
   ///     no gradient would become 0/0.
   ///   - weightDecay: λ.
   ///   - biasCorrection: false leaves out the divisions by 1 − β^t, as MLX does by default.
-  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own (256). In a 32-bit optimizer it only says
-  ///     how many elements a gradient that is not finite takes with it.
+  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own: 256 at 8 bits, 128 below. In a 32-bit
+  ///     optimizer it only says how many elements a gradient that is not finite takes with it.
   public init(
-    learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    learningRate: Float = 1e-3, beta1: Float? = nil, beta2: Float = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0, biasCorrection: Bool = true, blockSize: Int? = nil
   ) {
-    checkHyperparameter("beta1", beta1, in: 0...Float(1).nextDown)
-    checkHyperparameter("beta2", beta2, in: 0...Float(1).nextDown)
-    checkHyperparameter("epsilon", epsilon, in: 1e-30 ... .greatestFiniteMagnitude)
-    checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
+    let formats = Self.formats(blockSize: blockSize)
     let rule = AdamRule(
-      beta1: Double(decimal: beta1), beta2: Double(decimal: beta2), epsilon: Double(decimal: epsilon),
-      weightDecay: Double(decimal: weightDecay), decay: Self.decay, biasCorrection: biasCorrection)
-    super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+      beta1: beta1 ?? formats.defaultMomentum, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay,
+      decay: Self.decay, biasCorrection: biasCorrection)
+    super.init(learningRate: learningRate, rule: rule, formats: formats)
   }
 
   /// For tests that must repeat a peer's exact constants.
   init(learningRate: Float, rule: AdamRule, blockSize: Int? = nil) {
     super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+  }
+
+  init(learningRate: Float, rule: AdamRule, formats: StateFormats) {
+    super.init(learningRate: learningRate, rule: rule, formats: formats)
+  }
+}
+
+extension AdamRule {
+  /// With hyperparameters as a program gives them, checked.
+  init(
+    beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float, decay: Decay, biasCorrection: Bool
+  ) {
+    checkHyperparameter("beta1", beta1, in: 0...Float(1).nextDown)
+    checkHyperparameter("beta2", beta2, in: 0...Float(1).nextDown)
+    checkHyperparameter("epsilon", epsilon, in: 1e-30 ... .greatestFiniteMagnitude)
+    checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
+    self.init(
+      beta1: Double(decimal: beta1), beta2: Double(decimal: beta2), epsilon: Double(decimal: epsilon),
+      weightDecay: Double(decimal: weightDecay), decay: decay, biasCorrection: biasCorrection)
   }
 }
 
@@ -55,7 +72,9 @@ public class AdamOptimizer: LowBitOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Adam32: AdamOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.float32, .float32, blockSize: blockSize)
+  }
 }
 
 /// Adam with 8-bit state: 2 + 8/256 bytes a parameter.
@@ -69,7 +88,9 @@ public final class Adam32: AdamOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Adam8bit: AdamOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic8, .dynamic8, blockSize: blockSize)
+  }
 }
 
 /// Adam with 4-bit state: 1.04 bytes a parameter for a 1024 × 1024 matrix, 1.0625 for a vector.
@@ -83,5 +104,39 @@ public final class Adam8bit: AdamOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient, shape: [512, 128])
 /// ```
 public final class Adam4bit: AdamOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic4, .linear4, blockSize: blockSize)
+  }
+}
+
+/// Adam with 3-bit state: 0.844 bytes a parameter.
+///
+/// The first moment has the signed dynamic exponent map of 8 values, the second 8 logarithmic levels with stochastic
+/// rounding, both in blocks of 128 ("Pushing the Limits of Low-Bit Optimizers: A Focus on EMA Dynamics", Xu et al.).
+/// β1 is 0.694 by default: see ``PrecisionSpecificMomentum``.
+///
+/// ```swift
+/// let optimizer = Adam3bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Adam3bit: AdamOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic3, .logarithmic3, blockSize: blockSize)
+  }
+}
+
+/// Adam with 2-bit state: 0.594 bytes a parameter.
+///
+/// The first moment has the signed dynamic exponent map of 4 values, the second 4 logarithmic levels with stochastic
+/// rounding, both in blocks of 128 ("Pushing the Limits of Low-Bit Optimizers: A Focus on EMA Dynamics", Xu et al.).
+/// β1 is 0.527 by default: see ``PrecisionSpecificMomentum``.
+///
+/// ```swift
+/// let optimizer = Adam2bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Adam2bit: AdamOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic2, .logarithmic2, blockSize: blockSize)
+  }
 }

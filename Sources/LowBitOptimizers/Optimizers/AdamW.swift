@@ -9,7 +9,7 @@ public class AdamWOptimizer: AdamOptimizer {
 
   /// - Parameters: those of ``AdamOptimizer``; `weightDecay` is 0.01 by default.
   public override init(
-    learningRate: Float = 1e-3, beta1: Float = 0.9, beta2: Float = 0.999, epsilon: Float = 1e-8,
+    learningRate: Float = 1e-3, beta1: Float? = nil, beta2: Float = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0.01, biasCorrection: Bool = true, blockSize: Int? = nil
   ) {
     super.init(
@@ -20,6 +20,10 @@ public class AdamWOptimizer: AdamOptimizer {
   override init(learningRate: Float, rule: AdamRule, blockSize: Int? = nil) {
     super.init(learningRate: learningRate, rule: rule, blockSize: blockSize)
   }
+
+  override init(learningRate: Float, rule: AdamRule, formats: StateFormats) {
+    super.init(learningRate: learningRate, rule: rule, formats: formats)
+  }
 }
 
 /// AdamW with float32 state: 8 bytes a parameter.
@@ -29,7 +33,9 @@ public class AdamWOptimizer: AdamOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class AdamW32: AdamWOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.float32, .float32, blockSize: blockSize)
+  }
 }
 
 /// AdamW with 8-bit state, stored as in ``Adam8bit``: 2 + 8/256 bytes a parameter.
@@ -39,7 +45,9 @@ public final class AdamW32: AdamWOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class AdamW8bit: AdamWOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic8, .dynamic8, blockSize: blockSize)
+  }
 }
 
 /// AdamW with 4-bit state, stored as in ``Adam4bit``: 1.04 bytes a parameter for a 1024 × 1024 matrix.
@@ -49,5 +57,31 @@ public final class AdamW8bit: AdamWOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient, shape: [512, 128])
 /// ```
 public final class AdamW4bit: AdamWOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 2, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic4, .linear4, blockSize: blockSize)
+  }
+}
+
+/// AdamW with 3-bit state, stored as in ``Adam3bit``: 0.844 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = AdamW3bit(learningRate: 1e-3, weightDecay: 0.01)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class AdamW3bit: AdamWOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic3, .logarithmic3, blockSize: blockSize)
+  }
+}
+
+/// AdamW with 2-bit state, stored as in ``Adam2bit``: 0.594 bytes a parameter.
+///
+/// ```swift
+/// let optimizer = AdamW2bit(learningRate: 1e-3, weightDecay: 0.01)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class AdamW2bit: AdamWOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats {
+    StateFormats(.dynamic2, .logarithmic2, blockSize: blockSize)
+  }
 }

@@ -4,7 +4,8 @@ package import TileKernels
 /// Any optimizer of this package, so that the precision can be chosen at run time.
 ///
 /// Moves parameters along gradients and keeps the moments that this takes under each parameter's key. Use one of the
-/// concrete classes: ``Adam32``, ``Adam8bit``, ``AdamW32``, ``AdamW8bit``, ``Momentum32``, ``Momentum8bit``.
+/// concrete classes: ``Adam32``, ``Adam8bit``, ``Adam4bit``, ``Adam3bit``, ``Adam2bit``, the same of AdamW and Momentum,
+/// or ``AdamMixed`` with a format of its own for each moment.
 ///
 /// ```swift
 /// let optimizer: LowBitOptimizer = useLowBits ? Adam8bit(learningRate: 1e-3) : Adam32(learningRate: 1e-3)
@@ -26,6 +27,10 @@ public class LowBitOptimizer {
 
   /// Which parameters keep 32-bit state.
   public var sizeRule = SizeRule()
+
+  /// Decides the random numbers of formats that round stochastically, together with each parameter's key and step; the
+  /// others do not use it. Replicas that must stay equal need equal seeds.
+  public var seed: UInt64 = 0
 
   /// Threads that a step may use: all cores at first. The result does not depend on it.
   public var threadCount: Int {
@@ -96,7 +101,8 @@ public class LowBitOptimizer {
       }
       statesInCall.append(state)
       engine.addTask(
-        tensor, first: state.first.memory, second: state.second?.memory ?? .none, constants!.value,
+        tensor, first: state.first.memory.drawing(1, of: state, step: state.step + 1, seed: seed),
+        second: state.second?.memory.drawing(2, of: state, step: state.step + 1, seed: seed) ?? .none, constants!.value,
         blockSize: state.formats.blockSize)
     }
     isLastCallCurrent = true

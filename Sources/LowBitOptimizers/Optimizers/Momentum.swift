@@ -13,23 +13,26 @@ public class MomentumOptimizer: LowBitOptimizer {
 
   /// - Parameters:
   ///   - learningRate: can be changed between steps.
-  ///   - momentum: μ, 0 up to but not including 1.
+  ///   - momentum: μ, 0 up to but not including 1; nil for the precision's own: 0.9, and less below 4 bits, see
+  ///     ``PrecisionSpecificMomentum``.
   ///   - dampening: share of each later gradient that does not enter the buffer, 0 to 1.
   ///   - nesterov: whether to step along g + μ·b.
   ///   - weightDecay: λ.
-  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own (256). In a 32-bit optimizer it only says
-  ///     how many elements a gradient that is not finite takes with it.
+  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own: 256 at 8 bits, 128 below. In a 32-bit
+  ///     optimizer it only says how many elements a gradient that is not finite takes with it.
   public init(
-    learningRate: Float = 1e-2, momentum: Float = 0.9, dampening: Float = 0, nesterov: Bool = false,
+    learningRate: Float = 1e-2, momentum: Float? = nil, dampening: Float = 0, nesterov: Bool = false,
     weightDecay: Float = 0, blockSize: Int? = nil
   ) {
+    let formats = Self.formats(blockSize: blockSize)
+    let momentum = momentum ?? formats.defaultMomentum
     checkHyperparameter("momentum", momentum, in: 0...Float(1).nextDown)
     checkHyperparameter("dampening", dampening, in: 0...1)
     checkHyperparameter("weightDecay", weightDecay, in: 0 ... .greatestFiniteMagnitude)
     let rule = MomentumRule(
       momentum: Double(decimal: momentum), dampening: Double(decimal: dampening), nesterov: nesterov,
       weightDecay: Double(decimal: weightDecay))
-    super.init(learningRate: learningRate, rule: rule, formats: Self.formats(blockSize: blockSize))
+    super.init(learningRate: learningRate, rule: rule, formats: formats)
   }
 }
 
@@ -40,7 +43,7 @@ public class MomentumOptimizer: LowBitOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Momentum32: MomentumOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .float32(moments: 1, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats { StateFormats(.float32, blockSize: blockSize) }
 }
 
 /// Momentum with 8-bit state: 1 + 4/256 bytes a parameter.
@@ -53,7 +56,7 @@ public final class Momentum32: MomentumOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Momentum8bit: MomentumOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .dynamic8(moments: 1, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats { StateFormats(.dynamic8, blockSize: blockSize) }
 }
 
 /// Momentum with 4-bit state: 1/2 + 4/128 bytes a parameter.
@@ -66,5 +69,31 @@ public final class Momentum8bit: MomentumOptimizer {
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Momentum4bit: MomentumOptimizer {
-  override class func formats(blockSize: Int?) -> StateFormats { .bits4(moments: 1, blockSize: blockSize) }
+  override class func formats(blockSize: Int?) -> StateFormats { StateFormats(.dynamic4, blockSize: blockSize) }
+}
+
+/// Momentum with 3-bit state: 3/8 + 4/128 bytes a parameter.
+///
+/// The buffer has the signed dynamic exponent map of 8 values in blocks of 128. μ is 0.694 by default: see
+/// ``PrecisionSpecificMomentum``.
+///
+/// ```swift
+/// let optimizer = Momentum3bit(learningRate: 0.1)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Momentum3bit: MomentumOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { StateFormats(.dynamic3, blockSize: blockSize) }
+}
+
+/// Momentum with 2-bit state: 1/4 + 4/128 bytes a parameter.
+///
+/// The buffer has the signed dynamic exponent map of 4 values in blocks of 128. μ is 0.527 by default: see
+/// ``PrecisionSpecificMomentum``.
+///
+/// ```swift
+/// let optimizer = Momentum2bit(learningRate: 0.1)
+/// optimizer.update("layer1.weight", &weights, along: gradient)
+/// ```
+public final class Momentum2bit: MomentumOptimizer {
+  override class func formats(blockSize: Int?) -> StateFormats { StateFormats(.dynamic2, blockSize: blockSize) }
 }

@@ -6,6 +6,8 @@ enum MomentFormat: Hashable, Sendable {
   case blocks(BlockQuantizer)
   /// One scale vector a dimension. What an optimizer asks for: a parameter without a fit shape takes blocks.
   case rankOne(Codebook)
+  /// Logarithmic levels with stochastic rounding.
+  case logarithmic(LogarithmicQuantizer)
 }
 
 extension MomentFormat {
@@ -31,6 +33,7 @@ extension MomentFormat: CustomStringConvertible {
     case .float32: "float32"
     case .blocks(let quantizer): "\(quantizer)"
     case .rankOne(let codebook): "\(codebook) with scales per row and column"
+    case .logarithmic(let quantizer): "\(quantizer)"
     }
   }
 }
@@ -57,26 +60,15 @@ struct StateFormats: Hashable, Sendable {
   }
 
   var sharesScales: Bool { first.sharesScales || second?.sharesScales == true }
+}
 
-  static func float32(moments: Int, blockSize: Int? = nil) -> StateFormats {
+extension StateFormats {
+  /// - Parameter blockSize: nil for the formats' own: 128 if a moment has fewer than 8 bits, else 256.
+  init(_ first: FirstMomentFormat, _ second: SecondMomentFormat? = nil, blockSize: Int?) {
+    let bits = min(first.bits, second?.bits ?? 32)
     // Through a quantizer, which checks the size.
-    let blockSize = blockSize.map { BlockQuantizer(.dynamic8, blockSize: $0).blockSize }
-    return StateFormats(
-      first: .float32, second: moments == 2 ? .float32 : nil, blockSize: blockSize ?? BlockQuantizer.dynamic8.blockSize)
-  }
-
-  /// 8 bits: dynamic maps, 1 + 4/256 bytes a moment and parameter.
-  static func dynamic8(moments: Int, blockSize: Int?) -> StateFormats {
-    let first = BlockQuantizer(.dynamic8, blockSize: blockSize ?? BlockQuantizer.dynamic8.blockSize)
-    let second = BlockQuantizer(.dynamic8Unsigned, blockSize: first.blockSize)
-    return StateFormats(
-      first: .blocks(first), second: moments == 2 ? .blocks(second) : nil, blockSize: first.blockSize)
-  }
-
-  /// 4 bits: the signed dynamic map in blocks; the linear map with scales per row and column, or in blocks.
-  static func bits4(moments: Int, blockSize: Int?) -> StateFormats {
-    let first = BlockQuantizer(.dynamic4, blockSize: blockSize ?? BlockQuantizer.dynamic4.blockSize)
-    return StateFormats(
-      first: .blocks(first), second: moments == 2 ? .rankOne(.linear4Unsigned) : nil, blockSize: first.blockSize)
+    let blockSize = BlockQuantizer(.dynamic8, blockSize: blockSize ?? (bits < 8 ? 128 : 256)).blockSize
+    self.init(
+      first: first.format(blockSize: blockSize), second: second?.format(blockSize: blockSize), blockSize: blockSize)
   }
 }

@@ -8,6 +8,7 @@ final class MomentStorage {
     case floats(UnsafeMutableBufferPointer<Float>)
     case blocks(QuantizedTensor)
     case rankOne(RankOneStorage)
+    case logarithmic(LogarithmicTensor)
   }
 
   let format: MomentFormat
@@ -35,6 +36,13 @@ final class MomentStorage {
       let storage = RankOneStorage(zeros: shape!, codebook)
       content = .rankOne(storage)
       memory = .rankOne(storage.memory)
+    case .logarithmic(let quantizer):
+      let tensor = LogarithmicTensor(zeros: count, quantizer: quantizer)
+      content = .logarithmic(tensor)
+      memory = .logarithmic(
+        LogarithmicMemory(
+          codec: quantizer.codec, codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!,
+          bases: tensor.storage.bases.baseAddress!))
     }
   }
 
@@ -47,6 +55,7 @@ final class MomentStorage {
     case .floats: 4 * count
     case .blocks(let tensor): tensor.byteCount
     case .rankOne(let storage): storage.byteCount
+    case .logarithmic(let tensor): tensor.byteCount
     }
   }
 
@@ -56,6 +65,7 @@ final class MomentStorage {
     case .floats(let floats): Array(floats)
     case .blocks(let tensor): tensor.decode()
     case .rankOne(let storage): storage.tensor().decode()
+    case .logarithmic(let tensor): tensor.decode()
     }
   }
 
@@ -65,11 +75,14 @@ final class MomentStorage {
     case .floats: nil
     case .blocks(let tensor): .blocks(tensor.copy())
     case .rankOne(let storage): .rankOne(storage.tensor())
+    case .logarithmic(let tensor): .logarithmic(tensor.copy())
     }
   }
 
   /// Stores other values. Allocates copies; for conversions, not for steps.
-  func encode(_ values: [Float]) {
+  ///
+  /// - Parameter seed: for formats that round stochastically.
+  func encode(_ values: [Float], seed: UInt64 = 0) {
     switch content {
     case .floats(let floats): _ = floats.update(fromContentsOf: values)
     case .blocks(let tensor):
@@ -77,6 +90,11 @@ final class MomentStorage {
         tensor.quantizer.encode($0, codes: tensor.storage.codes, scales: tensor.storage.scales)
       }
     case .rankOne(let storage): storage.encode(values)
+    case .logarithmic(let tensor):
+      let encoded = tensor.quantizer.encode(values, seed: seed)
+      _ = tensor.storage.codes.update(from: encoded.storage.codes)
+      _ = tensor.storage.scales.update(from: encoded.storage.scales)
+      _ = tensor.storage.bases.update(from: encoded.storage.bases)
     }
   }
 }
@@ -87,6 +105,7 @@ enum MomentMemory {
   case float32(UnsafeMutablePointer<Float>)
   case blocks(BlockCodec, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<Float>)
   case rankOne(RankOneMemory)
+  case logarithmic(LogarithmicMemory)
 
   /// The block's values: in place where they are floats, else decoded into `scratch`.
   @inline(__always)
@@ -97,8 +116,11 @@ enum MomentMemory {
     case .none: break
     case .float32(let floats): return floats + start
     case .blocks(let codec, let codes, let scales):
-      codec.decode(codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch.values, kernels)
+      codec.decode(
+        codes + codec.byteOffset(of: start), count: count, scale: scales[block], into: scratch.values, kernels)
     case .rankOne(let memory): memory.decode(at: start, count: count, into: scratch, kernels)
+    case .logarithmic(let memory):
+      memory.decode(block, at: start, count: count, into: scratch.values, kernels)
     }
     return scratch.values
   }
@@ -130,6 +152,8 @@ enum MomentMemory {
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
     case .rankOne(let memory):
       memory.encode(values, at: start, count: count, absmax: absmax, scratch: scratch, kernels)
+    case .logarithmic(let memory):
+      memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.factors, kernels)
     }
   }
 }
@@ -138,6 +162,6 @@ enum MomentMemory {
 struct MomentScratch {
   /// The decoded values.
   let values: UnsafeMutablePointer<Float>
-  /// A factor for each value.
+  /// A factor or a random number for each value.
   let factors: UnsafeMutablePointer<Float>
 }

@@ -22,12 +22,15 @@ public enum EncodedMoment: Equatable, Sendable {
   case blocks(QuantizedTensor)
   /// One scale vector a dimension.
   case rankOne(RankOneTensor)
+  /// One largest value and one base a block.
+  case logarithmic(LogarithmicTensor)
 
   /// The codes, packed as they are stored.
   public var codes: [UInt8] {
     switch self {
     case .blocks(let tensor): tensor.codes
     case .rankOne(let tensor): tensor.codes
+    case .logarithmic(let tensor): tensor.codes
     }
   }
 
@@ -36,6 +39,7 @@ public enum EncodedMoment: Equatable, Sendable {
     switch self {
     case .blocks(let tensor): tensor.unpackedCodes
     case .rankOne(let tensor): tensor.unpackedCodes
+    case .logarithmic(let tensor): tensor.unpackedCodes
     }
   }
 
@@ -44,6 +48,7 @@ public enum EncodedMoment: Equatable, Sendable {
     switch self {
     case .blocks(let tensor): tensor.scales
     case .rankOne(let tensor): tensor.scales.flatMap { $0 }
+    case .logarithmic(let tensor): tensor.scales
     }
   }
 
@@ -52,6 +57,7 @@ public enum EncodedMoment: Equatable, Sendable {
     switch self {
     case .blocks(let tensor): tensor.byteCount
     case .rankOne(let tensor): tensor.byteCount
+    case .logarithmic(let tensor): tensor.byteCount
     }
   }
 
@@ -60,6 +66,7 @@ public enum EncodedMoment: Equatable, Sendable {
     switch self {
     case .blocks(let tensor): tensor.decode()
     case .rankOne(let tensor): tensor.decode()
+    case .logarithmic(let tensor): tensor.decode()
     }
   }
 }

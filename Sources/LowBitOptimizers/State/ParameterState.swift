@@ -1,3 +1,5 @@
+import BlockQuantization
+
 /// All that an optimizer remembers of one parameter.
 final class ParameterState {
   let key: ParameterKey
@@ -10,6 +12,11 @@ final class ParameterState {
   let formats: StateFormats
   let first: MomentStorage
   let second: MomentStorage?
+  /// The key's part in the random numbers of stochastic rounding.
+  let keyHash: UInt64
+  /// The number of the first block in the parameter that this is a slice of; 0 for a whole one. A slice rounds with the
+  /// same random numbers as the whole.
+  var firstBlock = 0
   /// Updates so far, of this parameter alone.
   var step = 0
   /// The optimizer's call that last touched this state, to find a key that is named twice in a batch.
@@ -21,6 +28,7 @@ final class ParameterState {
   ) {
     self.key = key
     self.count = count
+    keyHash = RandomStream.hash(of: key.name)
     self.shape = shape
     self.reason = reason
     self.role = role

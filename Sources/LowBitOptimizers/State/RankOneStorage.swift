@@ -17,11 +17,8 @@ final class RankOneStorage {
   init(zeros dimensions: [Int], _ codebook: Codebook) {
     self.codebook = codebook
     shape = SliceShape(dimensions)
-    let count = dimensions.reduce(1, *)
-    let zero = UInt8(codebook.zeroCode)
     storage = QuantizedStorage(
-      codeCount: (count + 1) / 2, code: zero << 4 | zero, scaleCount: shape.sliceCount)
-    if count % 2 == 1 { storage.codes[count / 2] = zero }
+      count: dimensions.reduce(1, *), bits: codebook.bits, code: codebook.zeroCode, scaleCount: shape.sliceCount)
     fresh = FreshScales(count: shape.sliceCount)
     memory = RankOneMemory(
       codec: shape.codec(codebook), codes: storage.codes.baseAddress!, scales: storage.scales.baseAddress!,

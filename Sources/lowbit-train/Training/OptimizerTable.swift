@@ -30,13 +30,29 @@ struct OptimizerEntry: Sendable {
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
     OptimizerEntry("Adam8bit", like: "Adam32", rate: adamRate) { Adam8bit(learningRate: $0) },
     OptimizerEntry("Adam4bit", like: "Adam32", rate: adamRate) { Adam4bit(learningRate: $0) },
+    OptimizerEntry("Adam4/2bit", like: "Adam32", rate: adamRate) {
+      AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
+    },
+    OptimizerEntry("Adam3bit", like: "Adam32", rate: adamRate, isDefault: false) { Adam3bit(learningRate: $0) },
+    OptimizerEntry("Adam2bit", like: "Adam32", rate: adamRate) { Adam2bit(learningRate: $0) },
     OptimizerEntry("AdamW32", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW32(learningRate: $0) },
     OptimizerEntry("AdamW8bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW8bit(learningRate: $0) },
     OptimizerEntry("AdamW4bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW4bit(learningRate: $0) },
+    OptimizerEntry("AdamW4/2bit", like: "AdamW32", rate: adamRate, isDefault: false) {
+      AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
+    },
+    OptimizerEntry("AdamW3bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW3bit(learningRate: $0) },
+    OptimizerEntry("AdamW2bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW2bit(learningRate: $0) },
     OptimizerEntry("Momentum32", like: "Momentum32", rate: momentumRate) { Momentum32(learningRate: $0) },
     OptimizerEntry("Momentum8bit", like: "Momentum32", rate: momentumRate) { Momentum8bit(learningRate: $0) },
     OptimizerEntry("Momentum4bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
       Momentum4bit(learningRate: $0)
+    },
+    OptimizerEntry("Momentum3bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+      Momentum3bit(learningRate: $0)
+    },
+    OptimizerEntry("Momentum2bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+      Momentum2bit(learningRate: $0)
     },
   ]
 

@@ -1,0 +1,38 @@
+// One-line wrappers of the stages for codes of 2 to 4 bits, compiled with this module's instruction set. Raw pointers
+// only, so that no generic copy of a standard-library function is made here that the linker might choose for the whole
+// program.
+import TileKernels
+
+@inline(never)
+package func portableDecodeLevels(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ bits: Int, _ levels: UnsafePointer<Float>,
+  _ values: UnsafeMutablePointer<Float>
+) {
+  decodeLevelsStage(codes, count, bits, levels, values)
+}
+
+@inline(never)
+package func portableEncodePacked(
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: PackedMap,
+  _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodePackedStage(values, count, reciprocal, map, codes)
+}
+
+@inline(never)
+package func portableFillUniforms(_ key: UInt64, _ count: Int, _ uniforms: UnsafeMutablePointer<Float>) {
+  fillUniformsStage(key, count, uniforms)
+}
+
+@inline(never)
+package func portableFastQuantile(_ values: UnsafePointer<Float>, _ count: Int) -> Float {
+  fastQuantileStage(values, count)
+}
+
+@inline(never)
+package func portableEncodeLogarithmic(
+  _ values: UnsafePointer<Float>, _ uniforms: UnsafePointer<Float>, _ count: Int, _ levels: LogarithmicLevels,
+  _ codes: UnsafeMutablePointer<UInt8>
+) {
+  encodeLogarithmicStage(values, uniforms, count, levels, codes)
+}
