@@ -24,7 +24,7 @@ struct Subject: Sendable {
     Subject(name: "Adam8bit", partner: "Adam32") { Adam8bit(learningRate: learningRate) },
     Subject(name: "Adam4bit", partner: "Adam32") { Adam4bit(learningRate: learningRate) },
     Subject(name: "Adam4bit matrix", partner: "Adam32", shape: .matrix) { Adam4bit(learningRate: learningRate) },
-    Subject(name: "Adam4/2bit", partner: "Adam32") {
+    Subject(name: "Adam4-2bit", partner: "Adam32") {
       AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: learningRate)
     },
     Subject(name: "Adam3bit", partner: "Adam32") { Adam3bit(learningRate: learningRate) },
@@ -32,7 +32,7 @@ struct Subject: Sendable {
     Subject(name: "AdamW32", partner: "AdamW32") { AdamW32(learningRate: learningRate) },
     Subject(name: "AdamW8bit", partner: "AdamW32") { AdamW8bit(learningRate: learningRate) },
     Subject(name: "AdamW4bit", partner: "AdamW32") { AdamW4bit(learningRate: learningRate) },
-    Subject(name: "AdamW4/2bit", partner: "AdamW32") {
+    Subject(name: "AdamW4-2bit", partner: "AdamW32") {
       AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: learningRate)
     },
     Subject(name: "AdamW3bit", partner: "AdamW32") { AdamW3bit(learningRate: learningRate) },

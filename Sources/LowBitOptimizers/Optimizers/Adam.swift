@@ -21,7 +21,7 @@ public class AdamOptimizer: LowBitOptimizer {
   /// - Parameters:
   ///   - learningRate: can be changed between steps.
   ///   - beta1: decay of the first moment, 0 up to but not including 1; nil for the precision's own: 0.9, and less below 4
-  ///     bits, see ``PrecisionSpecificMomentum``.
+  ///     bits and beside a logarithmic second moment, see ``PrecisionSpecificMomentum``.
   ///   - beta2: decay of the second moment, 0 up to but not including 1.
   ///   - epsilon: added to the corrected root of the second moment; at least 1e-30, because with 0 a parameter that has had
   ///     no gradient would become 0/0.

@@ -39,6 +39,8 @@ extension StateFormats {
   /// β1 or μ where the program gives none.
   var defaultMomentum: Float {
     let bits = first.codebook?.bits ?? 32
-    return bits < 4 ? PrecisionSpecificMomentum.loose.value(bits: bits) : 0.9
+    var isLogarithmic = false
+    if case .logarithmic? = second { isLogarithmic = true }
+    return bits < 4 || isLogarithmic ? PrecisionSpecificMomentum.loose.value(bits: bits) : 0.9
   }
 }

@@ -30,7 +30,7 @@ struct OptimizerEntry: Sendable {
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
     OptimizerEntry("Adam8bit", like: "Adam32", rate: adamRate) { Adam8bit(learningRate: $0) },
     OptimizerEntry("Adam4bit", like: "Adam32", rate: adamRate) { Adam4bit(learningRate: $0) },
-    OptimizerEntry("Adam4/2bit", like: "Adam32", rate: adamRate) {
+    OptimizerEntry("Adam4-2bit", like: "Adam32", rate: adamRate) {
       AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
     },
     OptimizerEntry("Adam3bit", like: "Adam32", rate: adamRate, isDefault: false) { Adam3bit(learningRate: $0) },
@@ -38,7 +38,7 @@ struct OptimizerEntry: Sendable {
     OptimizerEntry("AdamW32", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW32(learningRate: $0) },
     OptimizerEntry("AdamW8bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW8bit(learningRate: $0) },
     OptimizerEntry("AdamW4bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW4bit(learningRate: $0) },
-    OptimizerEntry("AdamW4/2bit", like: "AdamW32", rate: adamRate, isDefault: false) {
+    OptimizerEntry("AdamW4-2bit", like: "AdamW32", rate: adamRate, isDefault: false) {
       AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
     },
     OptimizerEntry("AdamW3bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW3bit(learningRate: $0) },
