@@ -9,7 +9,7 @@ enum Study {
       Terminal.line(StudyOptions.usage)
       return 0
     }
-    let folder = try RunFolder(path: options.folder)
+    let folder = try StudyFolder(path: options.folder)
     let material = try material(options)
     if let warning = program.debugBuildWarning { Terminal.line(warning) }
     Terminal.line("machine  \(Machine.processor), \(options.threads) runs at a time")
@@ -56,7 +56,7 @@ enum Study {
     try write(Data(report.svg().utf8), "ablation.svg", jobs.folder)
   }
 
-  private static func write(_ data: Data, _ name: String, _ folder: RunFolder) throws {
+  private static func write(_ data: Data, _ name: String, _ folder: StudyFolder) throws {
     Terminal.line("wrote    \(try folder.write(data, name: name))")
   }
 }

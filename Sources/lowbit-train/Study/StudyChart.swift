@@ -62,6 +62,8 @@ struct StudyChart {
 
   private func note(_ row: StudyRow) -> String {
     if row.divergedCount > 0 { return "\(row.divergedCount) of \(row.outcomes.count) diverged" }
-    return row.excess.map { "\($0 > 0 ? "+" : "−")\(fixed(abs($0) * 100, 2)) %" } ?? ""
+    guard let excess = row.excess else { return "" }
+    let size = "\(fixed(abs(excess) * 100, 2)) %"
+    return size == "0.00 %" ? size : (excess > 0 ? "+" : "−") + size
   }
 }

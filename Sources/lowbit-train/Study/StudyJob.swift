@@ -14,7 +14,7 @@ struct StudyJob: Sendable {
 
 /// Does the jobs that are not done yet, several at a time, each on one thread: what they come to does not depend on it.
 struct StudyJobs {
-  let folder: RunFolder
+  let folder: StudyFolder
   let threads: Int
   let showProgress: (String) -> Void
 

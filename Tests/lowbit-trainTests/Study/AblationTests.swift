@@ -165,7 +165,7 @@ final class AblationReportTests: XCTestCase {
   /// All formats train a small model, but for the one that cannot.
   func testJobsRun() throws {
     let seeds = plan.jobs().enumerated().filter { $0.offset % 9 == 0 }.map(\.element)
-    let runner = StudyJobs(folder: try RunFolder(path: temporaryFolder()), threads: 2) { _ in }
+    let runner = StudyJobs(folder: try StudyFolder(path: temporaryFolder()), threads: 2) { _ in }
     let outcomes = try runner.outcomes(seeds)
     XCTAssertEqual(outcomes.count, 10)
     XCTAssertFalse(outcomes[8].isDiverged, "32 bits, plain")

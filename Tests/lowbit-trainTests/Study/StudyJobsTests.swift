@@ -30,7 +30,7 @@ final class StudyJobsTests: XCTestCase {
   }
 
   private func outcomes(_ jobs: [StudyJob], in path: String, threads: Int = 2) throws -> [Double] {
-    try StudyJobs(folder: RunFolder(path: path), threads: threads) { _ in }.outcomes(jobs).map(\.validationLoss)
+    try StudyJobs(folder: StudyFolder(path: path), threads: threads) { _ in }.outcomes(jobs).map(\.validationLoss)
   }
 
   func testFinishedRunsAreNotRepeated() throws {
@@ -60,7 +60,7 @@ final class StudyJobsTests: XCTestCase {
   }
 
   func testLossesThatAreNoNumbersSurvive() throws {
-    let folder = try RunFolder(path: temporaryFolder())
+    let folder = try StudyFolder(path: temporaryFolder())
     let job = jobs(["a"])[0]
     try folder.save(SmallStudy.outcome(loss: .infinity, largest: .nan), of: job)
     let read = try XCTUnwrap(folder.outcome(of: job))
@@ -72,7 +72,7 @@ final class StudyJobsTests: XCTestCase {
   func testAFolderThatCannotBeMadeIsNamed() throws {
     let file = temporaryFolder()
     try Data().write(to: URL(fileURLWithPath: file))
-    XCTAssertThrowsError(try RunFolder(path: file + "/inside")) {
+    XCTAssertThrowsError(try StudyFolder(path: file + "/inside")) {
       XCTAssertEqual("\($0)", "\(file)/inside cannot be written.")
     }
   }
@@ -81,7 +81,7 @@ final class StudyJobsTests: XCTestCase {
     var lines: [String] = []
     let path = temporaryFolder()
     _ = try outcomes(jobs(["a"]), in: path)
-    let study = StudyJobs(folder: try RunFolder(path: path), threads: 1) { lines.append($0) }
+    let study = StudyJobs(folder: try StudyFolder(path: path), threads: 1) { lines.append($0) }
     _ = try study.outcomes(jobs(["a", "b", "c"]))
     XCTAssertEqual(lines.count, 3)
     XCTAssertEqual(lines[0], "1 of 3 runs are done already, 2 to do\n")

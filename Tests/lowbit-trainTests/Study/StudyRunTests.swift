@@ -14,7 +14,7 @@ final class StudyRunTests: XCTestCase {
 
   private func outcomes(_ plan: StudyPlan, threads: Int) throws -> [RunOutcome] {
     let jobs = plan.jobs(FineTuningStarts(plan.material, plan.length))
-    let runner = StudyJobs(folder: try RunFolder(path: temporaryFolder()), threads: threads) { _ in }
+    let runner = StudyJobs(folder: try StudyFolder(path: temporaryFolder()), threads: threads) { _ in }
     return try runner.outcomes(jobs).map { outcome in
       var outcome = outcome
       outcome.seconds = 0

@@ -1,7 +1,7 @@
 import Foundation
 
 /// The finished runs of a study, a small file each, so that an interrupted study goes on where it stopped.
-struct RunFolder: Sendable {
+struct StudyFolder: Sendable {
   let url: URL
 
   enum Problem: Error, Equatable, CustomStringConvertible {
