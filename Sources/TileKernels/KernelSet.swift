@@ -26,10 +26,9 @@ public final class KernelSet: Sendable {
   public let adamFirstMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let adamSecondMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let momentumBuffers: @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void
-  public let sliceMinima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
-  public let sliceMaxima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
+  public let scaleBySmallest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
+  public let scaleByLargest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
   public let raiseSlices: @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void
-  public let multiply: @Sendable (MutableValues, Values, Int) -> Void
   /// Values of codes of 2, 3 or 4 bits (the third argument) from a block's table of levels.
   public let decodeLevels: @Sendable (Codes, Int, Int, Values, MutableValues) -> Void
   public let encodePacked: @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void
@@ -55,10 +54,9 @@ public final class KernelSet: Sendable {
     adamFirstMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     adamSecondMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     momentumBuffers: @escaping @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void,
-    sliceMinima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
-    sliceMaxima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
+    scaleBySmallest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
+    scaleByLargest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
     raiseSlices: @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void,
-    multiply: @escaping @Sendable (MutableValues, Values, Int) -> Void,
     decodeLevels: @escaping @Sendable (Codes, Int, Int, Values, MutableValues) -> Void,
     encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
@@ -80,10 +78,9 @@ public final class KernelSet: Sendable {
     self.adamFirstMoments = adamFirstMoments
     self.adamSecondMoments = adamSecondMoments
     self.momentumBuffers = momentumBuffers
-    self.sliceMinima = sliceMinima
-    self.sliceMaxima = sliceMaxima
+    self.scaleBySmallest = scaleBySmallest
+    self.scaleByLargest = scaleByLargest
     self.raiseSlices = raiseSlices
-    self.multiply = multiply
     self.decodeLevels = decodeLevels
     self.encodePacked = encodePacked
     self.fillUniforms = fillUniforms

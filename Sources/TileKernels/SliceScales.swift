@@ -19,6 +19,20 @@ public struct SliceGeometry {
   func forEachRowPart(from start: Int, count: Int, _ body: (Int, Int, Int, UnsafeMutablePointer<Int>) -> Void) {
     let leading = rank &- 1
     let rowLength = shape[leading]
+    if leading == 1 {
+      // A matrix: the row is the place.
+      var row = start / rowLength
+      var column = start &- row &* rowLength
+      var offset = 0
+      while offset < count {
+        let length = min(rowLength &- column, count &- offset)
+        body(offset, length, column, &row)
+        offset &+= length
+        column = 0
+        row &+= 1
+      }
+      return
+    }
     withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* leading) { buffer in
       let places = buffer.baseAddress!
       let ends = places + leading
@@ -60,11 +74,11 @@ public struct SliceGeometry {
   }
 }
 
-/// scales[i] = the smallest of the numbers that the vectors hold for the slices of element `start` + i.
+/// values[i] = values[i] · the smallest of the numbers that the vectors hold for the slices of element `start` + i.
 @inlinable @inline(__always)
-public func sliceMinimaStage(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+public func scaleBySmallestStage(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
   let columns = vectors + geometry.columnBase
   geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
@@ -73,18 +87,19 @@ public func sliceMinimaStage(
       let other = vectors[places[dimension]]
       leading = other < leading ? other : leading
     }
+    let (part, columns) = (values + offset, columns + column)
     for i in 0..<length {
-      let other = columns[column &+ i]
-      scales[offset &+ i] = other < leading ? other : leading
+      let other = columns[i]
+      part[i] *= other < leading ? other : leading
     }
   }
 }
 
-/// scales[i] = the largest of the numbers that the vectors hold for the slices of element `start` + i.
+/// values[i] = values[i] · the largest of the numbers that the vectors hold for the slices of element `start` + i.
 @inlinable @inline(__always)
-public func sliceMaximaStage(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+public func scaleByLargestStage(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
   let columns = vectors + geometry.columnBase
   geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
@@ -93,9 +108,10 @@ public func sliceMaximaStage(
       let other = vectors[places[dimension]]
       leading = other > leading ? other : leading
     }
+    let (part, columns) = (values + offset, columns + column)
     for i in 0..<length {
-      let other = columns[column &+ i]
-      scales[offset &+ i] = other > leading ? other : leading
+      let other = columns[i]
+      part[i] *= other > leading ? other : leading
     }
   }
 }
@@ -111,19 +127,14 @@ public func raiseSlicesStage(
   let columns = vectors + geometry.columnBase
   geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
     var rowMaximum: Int32 = 0
+    let (part, columns) = (values + offset, columns + column)
     for i in 0..<length {
-      let bits = magnitudeBits(values[offset &+ i])
+      let bits = magnitudeBits(part[i])
       rowMaximum = max(rowMaximum, bits)
-      columns[column &+ i] = max(columns[column &+ i], bits)
+      columns[i] = max(columns[i], bits)
     }
     for dimension in 0..<geometry.rank &- 1 {
       vectors[places[dimension]] = max(vectors[places[dimension]], rowMaximum)
     }
   }
-}
-
-/// values[i] = values[i] · factors[i].
-@inlinable @inline(__always)
-public func multiplyStage(_ values: UnsafeMutablePointer<Float>, _ factors: UnsafePointer<Float>, _ count: Int) {
-  for i in 0..<count { values[i] *= factors[i] }
 }

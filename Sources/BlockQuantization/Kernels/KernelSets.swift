@@ -15,8 +15,7 @@ extension KernelSet {
     decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
     adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments,
     momentumBuffers: portableMomentumBuffers,
-    sliceMinima: portableSliceMinima, sliceMaxima: portableSliceMaxima, raiseSlices: portableRaiseSlices,
-    multiply: portableMultiply,
+    scaleBySmallest: portableScaleBySmallest, scaleByLargest: portableScaleByLargest, raiseSlices: portableRaiseSlices,
     decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
     fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
 
@@ -29,7 +28,7 @@ extension KernelSet {
     decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
     adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments,
     momentumBuffers: avx2MomentumBuffers,
-    sliceMinima: avx2SliceMinima, sliceMaxima: avx2SliceMaxima, raiseSlices: avx2RaiseSlices, multiply: avx2Multiply,
+    scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
@@ -45,8 +44,7 @@ extension KernelSet {
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
-      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
-      multiply: avx512Multiply,
+      scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
     : KernelSet(
@@ -58,8 +56,7 @@ extension KernelSet {
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
-      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
-      multiply: avx512Multiply,
+      scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
   #endif

@@ -151,9 +151,9 @@ enum MomentMemory {
       scales[block] = codec.encode(
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
     case .rankOne(let memory):
-      memory.encode(values, at: start, count: count, absmax: absmax, scratch: scratch, kernels)
+      memory.encode(values, at: start, count: count, absmax: absmax, kernels)
     case .logarithmic(let memory):
-      memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.factors, kernels)
+      memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.uniforms, kernels)
     }
   }
 }
@@ -162,6 +162,6 @@ enum MomentMemory {
 struct MomentScratch {
   /// The decoded values.
   let values: UnsafeMutablePointer<Float>
-  /// A factor or a random number for each value.
-  let factors: UnsafeMutablePointer<Float>
+  /// A random number for each value.
+  let uniforms: UnsafeMutablePointer<Float>
 }
