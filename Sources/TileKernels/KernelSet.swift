@@ -14,10 +14,9 @@ public final class KernelSet: Sendable {
   /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
   public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
   public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
-  /// The same for 4-bit codes.
-  public let adamFromNibbles:
-    @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima
-  public let momentumFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float
+  /// Whole steps over blocks of 4-bit codes.
+  public let adamOnNibbles: @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int
+  public let momentumOnNibbles: @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
@@ -44,9 +43,8 @@ public final class KernelSet: Sendable {
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    adamFromNibbles:
-      @escaping @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima,
-    momentumFromNibbles: @escaping @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float,
+    adamOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int,
+    momentumOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
     decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
@@ -69,8 +67,8 @@ public final class KernelSet: Sendable {
     self.momentum = momentum
     self.adamFromBytes = adamFromBytes
     self.momentumFromBytes = momentumFromBytes
-    self.adamFromNibbles = adamFromNibbles
-    self.momentumFromNibbles = momentumFromNibbles
+    self.adamOnNibbles = adamOnNibbles
+    self.momentumOnNibbles = momentumOnNibbles
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
     self.decodeNibbles = decodeNibbles

@@ -10,7 +10,7 @@ extension KernelSet {
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
     momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
-    adamFromNibbles: portableAdamFromNibbles, momentumFromNibbles: portableMomentumFromNibbles,
+    adamOnNibbles: portableAdamOnNibbles, momentumOnNibbles: portableMomentumOnNibbles,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
     decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
     adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments,
@@ -23,7 +23,7 @@ extension KernelSet {
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
     momentumFromBytes: avx2MomentumFromBytes,
-    adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+    adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
     decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
     adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments,
@@ -38,7 +38,7 @@ extension KernelSet {
     ? KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes,
-      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
       decodeBytes: vbmiDecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
@@ -50,7 +50,7 @@ extension KernelSet {
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
-      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
       decodeBytes: avx512DecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
