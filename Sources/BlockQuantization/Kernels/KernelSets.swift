@@ -32,7 +32,8 @@ extension KernelSet {
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
-  /// Without byte permutations the bytes are decoded one by one.
+  /// Without byte permutations the bytes are decoded one by one. Codes of 2 and 3 bits, and logarithmic ones, use the
+  /// stages of `avx2`, which every such CPU has.
   static let avx512 =
     CPUFeatures.current.vbmi
     ? KernelSet(
@@ -45,8 +46,8 @@ extension KernelSet {
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
-      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
-      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
+      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
@@ -57,8 +58,8 @@ extension KernelSet {
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
-      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
-      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
+      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
   #endif
 
   /// The sets that this machine can run, the fastest last.
