@@ -4,8 +4,12 @@ import TestSupport
 
 /// A run that can be stopped and continued: its gradients depend on the seed and the step alone.
 public struct Workload {
-  /// Quantized with a tail, small, quantized but seldom updated, and empty.
-  public static let counts = [("layer.weight", 5003), ("layer.bias", 300), ("frozen now and then", 4096), ("empty", 0)]
+  /// Quantized with a tail, small, quantized but seldom updated, empty, and with scales per row and column where the
+  /// optimizer has them.
+  public static let shapes = [
+    ("layer.weight", [5003]), ("layer.bias", [300]), ("frozen now and then", [4096]), ("empty", [0]),
+    ("layer.matrix", [67, 71]), ("layer.kernel", [16, 13, 21]),
+  ]
 
   public let optimizer: LowBitOptimizer
   public var parameters: [[Float]]
@@ -13,17 +17,17 @@ public struct Workload {
   public init(_ optimizer: LowBitOptimizer) {
     self.optimizer = optimizer
     var generator = SeededGenerator(quietly: 1)
-    parameters = Self.counts.map { _, count in (0..<count).map { _ in generator.normal() } }
+    parameters = Self.shapes.map { _, shape in (0..<shape.reduce(1, *)).map { _ in generator.normal() } }
   }
 
   /// - Parameter steps: numbers from 1.
   public mutating func run(_ steps: ClosedRange<Int>) {
     for step in steps {
       optimizer.learningRate *= 0.99
-      for (index, (name, count)) in Self.counts.enumerated() where index != 2 || step % 3 == 0 {
+      for (index, (name, shape)) in Self.shapes.enumerated() where index != 2 || step % 3 == 0 {
         var generator = SeededGenerator(quietly: UInt64(1000 * step + index))
-        let gradient = (0..<count).map { $0 % 7 == 0 ? generator.wideRange() : generator.normal() }
-        optimizer.update(ParameterKey(name), &parameters[index], along: gradient)
+        let gradient = parameters[index].indices.map { $0 % 7 == 0 ? generator.wideRange() : generator.normal() }
+        optimizer.update(ParameterKey(name), &parameters[index], along: gradient, shape: shape)
       }
     }
   }

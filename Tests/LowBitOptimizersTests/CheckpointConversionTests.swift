@@ -1,7 +1,9 @@
+import CheckpointWorker
 import Foundation
 import TestSupport
 import XCTest
 
+@testable import BlockQuantization
 @testable import LowBitOptimizers
 
 /// Changing the precision in the middle of a run: when asked, and only then.
@@ -116,6 +118,122 @@ final class CheckpointConversionTests: XCTestCase {
       XCTAssertThrowsError(try other.restore(from: file, converting: true)) {
         XCTAssertEqual(($0 as! CheckpointError).kind, .mismatch)
       }
+    }
+  }
+
+  private func trainedWithShapes(_ optimizer: LowBitOptimizer) {
+    optimizer.seed = 77
+    var workload = Workload(optimizer)
+    workload.run(1...4)
+  }
+
+  /// From 32 bits into every format through a file, each moment rounded once, and back without any rounding.
+  func testEveryFormatTakesAFileIn32Bits() throws {
+    let sources: [String: LowBitOptimizer] = [
+      "adam": Adam32(beta1: 0.8), "adamw": AdamW32(beta1: 0.8), "momentum": Momentum32(momentum: 0.8),
+    ]
+    for source in sources.values { trainedWithShapes(source) }
+    for subject in OptimizerSubject.all {
+      let source = try XCTUnwrap(sources[subject.rule])
+      let file = try checkpoint(of: source)
+      let target = subject.make()
+      target.seed = 1
+      try target.restore(bytes: file, converting: true)
+      XCTAssertEqual(target.seed, 77)
+      XCTAssertEqual(target.rule.hyperparameters, source.rule.hyperparameters, subject.name)
+      for (name, shape) in Workload.shapes {
+        let key = ParameterKey(name)
+        XCTAssertEqual(target.stepCount(of: key), source.stepCount(of: key))
+        let state = try XCTUnwrap(target.states[key])
+        XCTAssertEqual(state.shape, shape, subject.name)
+        let exact = try XCTUnwrap(source.moments(of: key))
+        let values = [exact.first, exact.second]
+        for (index, moment) in [state.first, state.second].enumerated() {
+          guard let moment else { continue }
+          let plain: EncodedMoment? =
+            switch moment.format {
+            case .float32: nil
+            case .blocks(let quantizer): .blocks(quantizer.encode(values[index]!))
+            case .rankOne(let codebook): .rankOne(RankOneQuantizer(codebook, shape: shape).encode(values[index]!))
+            case .logarithmic(let quantizer):
+              .logarithmic(
+                quantizer.encode(
+                  values[index]!,
+                  RandomStream(
+                    seed: 77, keyHash: RandomStream.hash(of: name), moment: 3 + index, step: source.stepCount(of: key)),
+                  .current))
+            }
+          XCTAssertTrue(moment.encoded() == plain, "\(subject.name), \(name), moment \(index + 1)")
+        }
+      }
+      // Back, and into itself.
+      let back = subject.rule == "adam" ? Adam32() : subject.rule == "adamw" ? AdamW32() : Momentum32()
+      try back.restore(bytes: try checkpoint(of: target), converting: true)
+      let same = subject.make()
+      same.sizeRule = target.sizeRule
+      try same.restore(bytes: try checkpoint(of: target), converting: true)
+      for (name, _) in Workload.shapes {
+        XCTAssertTrue(back.moments(of: ParameterKey(name)) == target.moments(of: ParameterKey(name)), subject.name)
+      }
+      XCTAssertEqual(OptimizerSnapshot(same), OptimizerSnapshot(target), subject.name)
+    }
+  }
+
+  /// From every format into every other of the rule: a step can follow, and the size rule holds.
+  func testEveryFormatTakesEveryOther() throws {
+    for source in OptimizerSubject.all {
+      let trained = source.make()
+      trainedWithShapes(trained)
+      let file = try checkpoint(of: trained)
+      for target in OptimizerSubject.all where target.rule == source.rule && target.name != source.name {
+        let what = "\(source.name) to \(target.name)"
+        let optimizer = target.make()
+        if target.formats != source.formats {
+          assertRefused(file, by: optimizer, .mismatch, "formats", what)
+        }
+        try optimizer.restore(bytes: file, converting: true)
+        XCTAssertEqual(optimizer.states["layer.bias"]?.formats, optimizer.formats.in32Bit, what)
+        XCTAssertEqual(
+          optimizer.states["layer.matrix"]?.formats, optimizer.formats.fitting([67, 71]), what)
+        var workload = Workload(optimizer)
+        workload.run(5...5)
+        XCTAssertEqual(optimizer.stepCount(of: "layer.matrix"), 5)
+        XCTAssertTrue(workload.parameters.allSatisfy { $0.allSatisfy(\.isFinite) }, what)
+      }
+    }
+  }
+
+  /// The initializers do what a file between two optimizers does.
+  func testConvertingInitializersOfFewBits() throws {
+    let adam32 = Adam32(learningRate: 5e-3, beta1: 0.8)
+    let adamW32 = AdamW32(learningRate: 5e-3)
+    let momentum32 = Momentum32(learningRate: 0.1, momentum: 0.7)
+    for source in [adam32, adamW32, momentum32] as [LowBitOptimizer] { trainedWithShapes(source) }
+    let extreme = FirstMomentFormat.dynamic3.scaled(by: .signedExtreme)
+    for (source, direct, target) in [
+      (adam32, Adam4bit(converting: adam32), Adam4bit()), (adam32, Adam3bit(converting: adam32), Adam3bit()),
+      (adam32, Adam2bit(converting: adam32, blockSize: 64), Adam2bit(blockSize: 64)),
+      (adamW32, AdamW4bit(converting: adamW32), AdamW4bit()), (adamW32, AdamW3bit(converting: adamW32), AdamW3bit()),
+      (adamW32, AdamW2bit(converting: adamW32), AdamW2bit()),
+      (momentum32, Momentum4bit(converting: momentum32), Momentum4bit()),
+      (momentum32, Momentum3bit(converting: momentum32), Momentum3bit()),
+      (momentum32, Momentum2bit(converting: momentum32), Momentum2bit()),
+      (
+        adam32, AdamMixed(converting: adam32, firstMoment: extreme, secondMoment: .logarithmic2),
+        AdamMixed(firstMoment: extreme, secondMoment: .logarithmic2)
+      ),
+      (
+        adamW32, AdamWMixed(converting: adamW32, firstMoment: .dynamic4.perRowAndColumn, secondMoment: .linear4),
+        AdamWMixed(firstMoment: .dynamic4.perRowAndColumn, secondMoment: .linear4)
+      ),
+    ] as [(LowBitOptimizer, LowBitOptimizer, LowBitOptimizer)] {
+      try target.restore(bytes: try checkpoint(of: source), converting: true)
+      XCTAssertEqual(OptimizerSnapshot(direct), OptimizerSnapshot(target))
+      XCTAssertEqual(direct.states["layer.matrix"]?.shape, [67, 71])
+      XCTAssertEqual(direct.rule.hyperparameters, source.rule.hyperparameters)
+    }
+    guard case .rankOne? = Adam4bit(converting: adam32).quantizedMoments(of: "layer.matrix")?.second else {
+      return XCTFail("the shape is lost")
     }
   }
 

@@ -16,27 +16,9 @@ final class CheckpointForgeryTests: XCTestCase {
     return optimizer
   }
 
-  private func file(_ optimizer: LowBitOptimizer) throws -> [UInt8] {
-    let folder = try TemporaryFolder()
-    try optimizer.save(to: folder.file("state"))
-    return Array(try Data(contentsOf: folder.file("state")))
-  }
-
-  private func assertRefused(
-    _ file: [UInt8], by optimizer: LowBitOptimizer, _ kind: CheckpointError.Kind, _ place: String, line: UInt = #line
-  ) {
-    let before = OptimizerSnapshot(optimizer)
-    XCTAssertThrowsError(try optimizer.restore(bytes: file), place, line: line) {
-      let error = $0 as! CheckpointError
-      XCTAssertEqual(error.kind, kind, "\(error)", line: line)
-      XCTAssertTrue(error.place.hasPrefix(place), "\(error)", line: line)
-    }
-    XCTAssertEqual(OptimizerSnapshot(optimizer), before, place, line: line)
-  }
-
   /// No size tells two tensors of one shape apart; the checksums do.
   func testExchangedNamesAreNoticed() throws {
-    let split = SplitFile(try file(trained(Adam8bit(blockSize: 64))))
+    let split = SplitFile(try checkpoint(of: trained(Adam8bit(blockSize: 64))))
     for part in ["state1", "absmax1", "state2", "absmax2"] {
       var forged = split
       forged.header = forged.header.replacingOccurrences(of: "\"a.\(part)\"", with: "\"?\"")
@@ -53,14 +35,14 @@ final class CheckpointForgeryTests: XCTestCase {
 
   /// Tables are named, never loaded: a file cannot bring a short one.
   func testATableInTheFileIsRefused() throws {
-    let split = SplitFile(try CheckpointFuzzTests.unsealed(file(trained(Adam8bit()))))
+    let split = SplitFile(try CheckpointFuzzTests.unsealed(checkpoint(of: trained(Adam8bit()))))
     for name in ["a.qmap1", "a.map1", "codebook", "dynamic8"] {
       assertRefused(split.adding(name), by: Adam8bit(), .unsupported, name)
     }
   }
 
   func testNamesTwiceLeaveNoHoleWhereTensorsAreEmpty() throws {
-    let split = SplitFile(try CheckpointFuzzTests.unsealed(file(trained(Adam8bit(), count: 0))))
+    let split = SplitFile(try CheckpointFuzzTests.unsealed(checkpoint(of: trained(Adam8bit(), count: 0))))
     for name in ["a.state1", #"\u0061.state1"#] {
       assertRefused(split.adding(name), by: Adam8bit(), .malformed, "header byte")
     }
@@ -82,7 +64,7 @@ final class CheckpointForgeryTests: XCTestCase {
       second: .blocks(BlockQuantizer(.linear4Unsigned, blockSize: 64)), blockSize: 64)
     func optimizer() -> LowBitOptimizer { LowBitOptimizer(learningRate: 1e-3, rule: Adam32().rule, formats: formats) }
     let saved = trained(optimizer(), count: 151)
-    let sealed = try file(saved)
+    let sealed = try checkpoint(of: saved)
     let restored = optimizer()
     try restored.restore(bytes: sealed)
     XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(saved))
@@ -107,7 +89,7 @@ final class CheckpointForgeryTests: XCTestCase {
   /// Other writers do not pad the header: the data then begins anywhere, and is no floats in place.
   func testDataAtAnyAlignment() throws {
     let saved = trained(Adam8bit(blockSize: 64))
-    let split = SplitFile(try file(saved))
+    let split = SplitFile(try checkpoint(of: saved))
     for spaces in 0..<8 {
       let restored = Adam8bit()
       try restored.restore(bytes: safetensors(split.header + String(repeating: " ", count: spaces), split.data))

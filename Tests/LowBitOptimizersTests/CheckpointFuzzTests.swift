@@ -9,6 +9,7 @@ import XCTest
 /// a refused one must leave the optimizer as it was.
 final class CheckpointFuzzTests: XCTestCase {
   private struct Subject {
+    var name: String
     var optimizer: LowBitOptimizer
     var oracle: CheckpointOracle
     var file: [UInt8]
@@ -18,23 +19,17 @@ final class CheckpointFuzzTests: XCTestCase {
     var ownState: [UInt8]
 
     init(_ subject: OptimizerSubject, blockSize: Int, in folder: TemporaryFolder) throws {
+      name = subject.name
       optimizer = subject.make(blockSize: blockSize)
       oracle = CheckpointOracle(rule: subject.rule, formats: subject.formats)
-      optimizer.sizeRule = SizeRule(minimumCount: 20)
-      optimizer.sizeRule.keep32Bit("é")
-      for (name, count) in [("a", 150), ("b", 5), ("é", 30), ("", 0)] {
-        var parameter = [Float](repeating: 1, count: count)
-        optimizer.update(ParameterKey(name), &parameter, along: (0..<count).map { Float($0) - 20 })
-      }
+      SmallModel.prepare(optimizer)
+      SmallModel.update(optimizer) { Float($0) - 20 }
       try optimizer.save(to: folder.file("state"))
       file = Array(try Data(contentsOf: folder.file("state")))
       unsealedFile = try CheckpointFuzzTests.unsealed(file)
       optimizer.learningRate = 0.25
       optimizer.sizeRule.minimumCount = 21
-      for (name, count) in [("a", 150), ("b", 5), ("é", 30), ("", 0)] {
-        var parameter = [Float](repeating: 1, count: count)
-        optimizer.update(ParameterKey(name), &parameter, along: parameter)
-      }
+      SmallModel.update(optimizer) { Float($0 % 7) - 1 }
       try optimizer.save(to: folder.file("state"))
       ownState = Array(try Data(contentsOf: folder.file("state")))
     }
@@ -57,7 +52,7 @@ final class CheckpointFuzzTests: XCTestCase {
 
   private func subjects(_ folder: TemporaryFolder) throws -> [Subject] {
     try OptimizerSubject.all.enumerated().map { index, subject in
-      try Subject(subject, blockSize: index % 2 == 0 ? 64 : 100, in: folder)
+      try Subject(subject, blockSize: index % 2 == 0 ? 64 : 104, in: folder)
     }
   }
 
@@ -81,16 +76,15 @@ final class CheckpointFuzzTests: XCTestCase {
           let content = try verdict.get()
           accepted += 1
           let restored = OptimizerSnapshot(subject.optimizer)
-          XCTAssertEqual(restored.regions, content.tensors)
+          XCTAssertTrue(restored.regions == content.tensors, subject.name)
           XCTAssertEqual(subject.optimizer.learningRate, content.learningRate)
           for (key, step) in content.steps { XCTAssertEqual(subject.optimizer.stepCount(of: ParameterKey(key)), step) }
           try subject.optimizer.restore(bytes: subject.ownState)
         } catch let refusal as CheckpointOracle.Refusal {
-          return XCTFail(
-            "accepted, though the oracle says: \(refusal.reason); \(String(decoding: file, as: UTF8.self))")
+          return XCTFail("\(subject.name) accepted, though the oracle says: \(refusal.reason); \(saved(file))")
         } catch {
           if case .success = verdict {
-            return XCTFail("refused, though sound: \(error); \(String(decoding: file, as: UTF8.self))")
+            return XCTFail("\(subject.name) refused, though sound: \(error); \(saved(file))")
           }
           guard case .failure(let refusal) = verdict else { continue }
           refusals[refusal.reason, default: 0] += 1
@@ -101,6 +95,13 @@ final class CheckpointFuzzTests: XCTestCase {
     print("\(count) files: \(accepted) sound, refused: \(refusals.sorted { $0.value > $1.value })")
     XCTAssertGreaterThan(accepted, count / 100)
     XCTAssertGreaterThan(refusals.count, 25, "too few rules were met")
+  }
+
+  /// Where to find a file that the reader and the oracle do not agree on.
+  private func saved(_ file: [UInt8]) -> String {
+    let url = FileManager.default.temporaryDirectory.appendingPathComponent("disagreement.safetensors")
+    try? Data(file).write(to: url)
+    return "the file is in \(url.path)"
   }
 
   /// With its checksums, no single bit of a saved file can change unnoticed.
@@ -115,7 +116,7 @@ final class CheckpointFuzzTests: XCTestCase {
           XCTAssertThrowsError(try subject.optimizer.restore(bytes: file), "byte \(index), bit \(bit)")
         }
       }
-      for length in subject.file.indices {
+      for length in subject.file.indices where isExhaustive || length % 5 == 0 {
         XCTAssertThrowsError(try subject.optimizer.restore(bytes: Array(subject.file[..<length])), "\(length) bytes")
       }
       XCTAssertEqual(OptimizerSnapshot(subject.optimizer), snapshot)
@@ -200,7 +201,10 @@ struct FileMutator {
     guard !words.isEmpty else { return }
     let texts = [
       "F32", "U8", "I64", "F4", "BF16", "dynamic8", "dynamic8Unsigned", "float32", "adam", "adamw", "momentum", "true",
-      "inf", "state1", "absmax2", "a", "b", "shape", "checksum", "zero", "step", "count",
+      "inf", "state1", "absmax2", "a", "b", "shape", "checksum", "zero", "step", "count", "base2", "rankOne", "m",
+      "dynamic4", "dynamic3", "dynamic2", "linear4Unsigned", "logarithmic2", "logarithmic3", "logarithmic4", "17x19",
+      "19x17", "logarithmic2-quantile0.10", "logarithmic3-quantile1e-05", "signedExtreme", "seed", "quantile0",
+      "first_block",
     ]
     header.replaceSubrange(pick(words), with: Array(pick(texts).utf8))
   }
@@ -209,7 +213,8 @@ struct FileMutator {
     let tokens: [[UInt8]] =
       [
         "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u0061", "\\ud83e", "\\ud83e\\udde0", "\n", "\0", " ", "\"x\":1,",
-        "\"x\":\"y\",", "\"a.state1\":", "[[[[[[[[[[", "e\u{301}", "1", "null",
+        "\"x\":\"y\",", "\"a.state1\":", "[[[[[[[[[[", "e\u{301}", "1", "null", " shape=17x19", " first_block=2",
+        "\"seed\":\"7\",", "\"seed\":\"0\",", "x1", "x0", "-rankOne", "-signedExtreme", "-quantile0.5", "-quantile-0.0",
       ].map { Array($0.utf8) } + [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xef, 0xbb, 0xbf], [0xe2, 0x82]]
     header.insert(contentsOf: pick(tokens), at: below(header.count + 1))
   }

@@ -55,13 +55,14 @@ struct CheckpointOracle {
     }
     let flag = rule == "momentum" ? "nesterov" : "bias_correction"
     try require(["true", "false"].contains(metadata["hyperparameter/\(flag)"]), flag)
+    if let seed = metadata["seed"] { try require((UInt64(seed) ?? 0) > 0, "seed") }
     let (_, own) = try stateFormats(
       fields(metadata["formats"], ["block", "first"] + (formats.count == 2 ? ["second"] : [])))
-    try require(converting || own == formats, "precision")
+    try require(converting || own.map(\.name) == formats, "precision")
     try require(Int(metadata["minimum_count"] ?? "") != nil, "minimum count")
 
     var known = Set(
-      ["format", "format_version", "rule", "checksum", "learning_rate", "formats", "minimum_count"]
+      ["format", "format_version", "rule", "checksum", "learning_rate", "seed", "formats", "minimum_count"]
         + Self.scalars[rule]!.map { "hyperparameter/\($0.name)" } + ["hyperparameter/\(flag)"])
     var named: Set<String> = []
     for (name, value) in metadata {
@@ -77,62 +78,67 @@ struct CheckpointOracle {
     }
     try require(Set(metadata.keys).isSubset(of: known), "unknown metadata")
     try require(named == Set(tensors.keys), "unknown tensor")
-    content.tensors = tensors
     return content
   }
 
   private func checkParameter(
-    _ key: String, _ line: String, _ own: [String], _ tensors: [String: [UInt8]], _ types: [String: String],
+    _ key: String, _ line: String, _ own: [OracleFormat], _ tensors: [String: [UInt8]], _ types: [String: String],
     _ content: inout Content
   ) throws -> [String] {
-    let names = ["count", "step", "role", "reason", "block", "first"] + (formats.count == 2 ? ["second"] : [])
-    let hasChecksum = line.components(separatedBy: " ").count > names.count
-    let values = try fields(line, names + (hasChecksum ? ["checksum"] : []))
+    let values = try fields(
+      line, ["count", "step", "role", "reason", "block", "first"] + (formats.count == 2 ? ["second"] : []),
+      optional: ["first_block", "shape", "checksum"])
     let count = try unwrap(Int(values["count"]!), "count")
     let step = try unwrap(Int(values["step"]!), "step")
     try require((0...281_474_976_710_656).contains(count) && (0...9_007_199_254_740_992).contains(step), "range")
     let (block, stored) = try stateFormats(values)
-    let is32Bit = stored.allSatisfy { $0 == "float32" }
-    try require(is32Bit || stored == own, "formats of a parameter")
+    let is32Bit = stored.allSatisfy { $0.name == "float32" }
+    let isOwn = zip(stored, own).allSatisfy { $0.name == $1.name || $0.name + "-rankOne" == $1.name }
+    try require(is32Bit || isOwn, "formats of a parameter")
     let reason = values["reason"]!
     try require(["weight", "embedding"].contains(values["role"]), "role")
     let small = reason.hasPrefix("smaller-than-") ? Int(reason.dropFirst(13)) : nil
     try require(
       small != nil || ["float32-optimizer", "by-request", "embedding", "low-bits"].contains(reason), "reason")
     try require(is32Bit == (reason != "low-bits"), "reason and formats")
+    let firstBlock = try values["first_block"].map { try unwrap(Int($0), "first block") }
+    try require(firstBlock.map { (1...281_474_976_710_656).contains($0) } ?? true, "first block")
+    let shape = try values["shape"].map { try self.shape($0, of: count) }
 
     var parts: [String] = []
     for (index, format) in stored.enumerated() {
-      let state = "\(key).state\(index + 1)"
-      let bytes = try unwrap(tensors[state], "missing")
-      parts.append(state)
-      if format == "float32" {
-        try require(types[state] == "F32" && bytes.count == 4 * count, "float32 state")
-        for value in oracleFloats(bytes) {
-          try require(index == 0 ? value.isFinite : value >= 0, "value of a moment")
-        }
-      } else {
-        let bits = (index == 0 ? Self.firstBits : Self.secondBits)[format]!
-        try require(types[state] == "U8" && bytes.count == (bits == 8 ? count : count / 2 + count % 2), "codes")
-        if bits == 4 && count % 2 == 1 { try require(bytes.last! < 16, "padding") }
-        let scaleName = "\(key).absmax\(index + 1)"
-        let scales = try unwrap(tensors[scaleName], "missing")
-        let blocks = count / block + (count % block > 0 ? 1 : 0)
-        try require(types[scaleName] == "F32" && scales.count == 4 * blocks, "scales")
-        let isSigned = format.hasSuffix("-signedExtreme")
-        try require(oracleFloats(scales).allSatisfy { $0.isFinite && (isSigned || $0 >= 0) }, "scale")
-        parts.append(scaleName)
+      for part in format.parts {
+        let name = "\(key).\(part)\(index + 1)"
+        parts.append(name)
+        content.tensors[name] = try unwrap(tensors[name], "missing")
       }
+      func tensor(_ part: String) -> OracleTensor? {
+        let name = "\(key).\(part)\(index + 1)"
+        return tensors[name].map { OracleTensor(type: types[name]!, bytes: $0) }
+      }
+      try format.check(count: count, block: block, shape: shape, isSecond: index == 1, tensor)
     }
     if let checksum = values["checksum"] {
       let small = small.map { "smaller-than-\($0)" } ?? reason
-      var text = "count=\(count) step=\(step) role=\(values["role"]!) reason=\(small) block=\(block) first=\(stored[0])"
-      if stored.count == 2 { text += " second=\(stored[1])" }
+      var text = "count=\(count) step=\(step) role=\(values["role"]!) reason=\(small) block=\(block)"
+      for (name, format) in zip(["first", "second"], stored) { text += " \(name)=\(format.name)" }
+      if let firstBlock { text += " first_block=\(firstBlock)" }
+      if let shape { text += " shape=" + shape.map { "\($0)" }.joined(separator: "x") }
       let bytes = Array("\(key)\0\(text)\0".utf8) + parts.flatMap { tensors[$0]! }
       try require(checksum == oracleCRC(bytes), "checksum of a parameter")
     }
     content.steps[key] = step
     return parts
+  }
+
+  private func shape(_ text: String, of count: Int) throws -> [Int] {
+    let shape = try text.components(separatedBy: "x").map { part in
+      try require(!part.isEmpty && part.utf8.allSatisfy { Array("0123456789".utf8).contains($0) }, "shape")
+      return try unwrap(Int(part), "shape")
+    }
+    let product = shape.contains(0) ? 0 : shape.prefix(100).reduce(Decimal(1)) { $0 * Decimal($1) }
+    try require(shape.count <= 32 && product == Decimal(count), "shape")
+    return shape
   }
 
   private func number<Value: BinaryFloatingPoint>(_ text: String?, _ parse: (Substring) -> Value?) throws -> Value {
@@ -141,30 +147,28 @@ struct CheckpointOracle {
     return try unwrap(parse(Substring(text)), "number")
   }
 
-  private func fields(_ line: String?, _ names: [String]) throws -> [String: String] {
-    let parts = try unwrap(line, "missing").components(separatedBy: " ")
-    try require(parts.count == names.count, "fields of a line")
+  /// - Parameter optional: those that may be missing, in the order that they have where they are not.
+  private func fields(
+    _ line: String?, _ names: [String], optional: [String] = []
+  ) throws -> [String: String] {
+    var parts = try unwrap(line, "missing").components(separatedBy: " ")
     var values: [String: String] = [:]
-    for (part, name) in zip(parts, names) {
-      try require(part.hasPrefix(name + "="), "field \(name)")
+    for name in names + optional {
+      guard let part = parts.first, part.hasPrefix(name + "=") else {
+        try require(optional.contains(name), "field \(name)")
+        continue
+      }
       values[name] = String(part.dropFirst(name.count + 1))
+      parts.removeFirst()
     }
+    try require(parts.isEmpty, "fields of a line")
     return values
   }
 
-  private func stateFormats(_ values: [String: String]) throws -> (block: Int, names: [String]) {
+  private func stateFormats(_ values: [String: String]) throws -> (block: Int, formats: [OracleFormat]) {
     let block = try unwrap(Int(values["block"]!), "block")
     try require(block >= 64 && block <= 4096, "block size")
-    try require(values["first"] == "float32" || Self.firstBits[values["first"]!] != nil, "first format")
-    try require(Self.firstBits[values["first"]!] != 4 || block % 2 == 0, "odd block")
-    guard formats.count == 2 else { return (block, [values["first"]!]) }
-    try require(values["second"] == "float32" || Self.secondBits[values["second"]!] != nil, "second format")
-    try require(Self.secondBits[values["second"]!] != 4 || block % 2 == 0, "odd block")
-    return (block, [values["first"]!, values["second"]!])
+    let names = [values["first"]!] + (formats.count == 2 ? [values["second"]!] : [])
+    return (block, try names.enumerated().map { try OracleFormat($1, block: block, isSecond: $0 == 1) })
   }
-
-  private static let firstBits = [
-    "dynamic8": 8, "dynamic8-signedExtreme": 8, "dynamic4": 4, "dynamic4-signedExtreme": 4,
-  ]
-  private static let secondBits = ["dynamic8Unsigned": 8, "linear4Unsigned": 4]
 }

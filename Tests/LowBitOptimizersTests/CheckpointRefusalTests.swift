@@ -178,7 +178,7 @@ final class CheckpointRefusalTests: XCTestCase {
       (#""rule":"adam""#, #""rule":"lion""#, .mismatch, "metadata"),
       (#""rule":"adam""#, #""rule":"adamw""#, .mismatch, "metadata"),
       (#","rule":"adam""#, "", .malformed, "metadata"),
-      (#""rule":"adam""#, #""rule":"adam","seed":"7""#, .unsupported, "metadata"),
+      (#""rule":"adam""#, #""rule":"adam","seeds":"7""#, .unsupported, "metadata"),
       (#""rule":"adam""#, #""rule":"adam","hyperparameter/x":"7""#, .unsupported, "hyperparameter"),
       (#""rule":"adam""#, #""rule":"adam","checksum":"01234567""#, .invalidValue, "metadata"),
       (#""learning_rate":"0.001""#, #""learning_rate":"-0.001""#, .invalidValue, "metadata"),

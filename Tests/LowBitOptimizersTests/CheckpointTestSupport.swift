@@ -19,6 +19,13 @@ struct OptimizerSnapshot: Equatable {
   }
 }
 
+extension OptimizerSnapshot: CustomStringConvertible {
+  /// The metadata, which holds a checksum of itself, and one of each region: short enough for a failing test to print.
+  var description: String {
+    "\(metadata.sorted { $0.key < $1.key }), \(regions.sorted { $0.key < $1.key }.map { ($0.key, oracleCRC($0.value)) })"
+  }
+}
+
 /// A folder that is gone after the test.
 final class TemporaryFolder {
   let url: URL
@@ -92,6 +99,27 @@ extension LowBitOptimizer {
       }
     }.get()
   }
+}
+
+/// The bytes that an optimizer saves.
+func checkpoint(of optimizer: LowBitOptimizer) throws -> [UInt8] {
+  let folder = try TemporaryFolder()
+  try optimizer.save(to: folder.file("state"))
+  return Array(try Data(contentsOf: folder.file("state")))
+}
+
+/// An error that says what is wrong and where, and an optimizer that is as it was.
+func assertRefused(
+  _ file: [UInt8], by optimizer: LowBitOptimizer, _ kind: CheckpointError.Kind, _ place: String, _ what: String = "",
+  source: StaticString = #filePath, line: UInt = #line
+) {
+  let before = OptimizerSnapshot(optimizer)
+  XCTAssertThrowsError(try optimizer.restore(bytes: file), "\(place) \(what)", file: source, line: line) {
+    let error = $0 as! CheckpointError
+    XCTAssertEqual(error.kind, kind, "\(what): \(error)", file: source, line: line)
+    XCTAssertTrue(error.place.hasPrefix(place), "\(what): \(error)", file: source, line: line)
+  }
+  XCTAssertEqual(OptimizerSnapshot(optimizer), before, "\(place) \(what)", file: source, line: line)
 }
 
 /// The worker executable, which the build puts beside the test bundle.

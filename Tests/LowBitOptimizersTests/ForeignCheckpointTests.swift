@@ -116,6 +116,41 @@ final class ForeignCheckpointTests: XCTestCase {
     XCTAssertEqual(optimizer.report().entries[0].reason, .keptByRequest)
   }
 
+  /// Into fewer bits, with the shape of the file's tensors.
+  func testConvertingIntoFewBits() throws {
+    for (file, optimizers) in [
+      ("torch_adamw", [AdamW4bit(), AdamW3bit(), AdamW2bit()]),
+      ("bnb_adamw8bit_nested", [AdamW4bit(), AdamW3bit(), AdamW2bit()]),
+      ("bnb_adamw8bit_block2048", [AdamW4bit(), AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2)]),
+      ("torch_sgd", [Momentum4bit(), Momentum3bit(), Momentum2bit()]),
+    ] as [(String, [LowBitOptimizer])] {
+      let exact: LowBitOptimizer = file.contains("sgd") ? Momentum32() : AdamW32()
+      try exact.importState(from: golden(file), converting: true)
+      for optimizer in optimizers {
+        let before = OptimizerSnapshot(optimizer)
+        XCTAssertThrowsError(try optimizer.importState(from: golden(file))) {
+          XCTAssertEqual(($0 as! CheckpointError).kind, .mismatch)
+        }
+        XCTAssertEqual(OptimizerSnapshot(optimizer), before)
+        try optimizer.importState(from: golden(file), converting: true)
+        for (key, shape) in [("embed.weight", [64, 96]), ("fc.weight", [80, 64])] as [(ParameterKey, [Int])] {
+          let state = try XCTUnwrap(optimizer.states[key])
+          XCTAssertEqual(state.shape, shape)
+          XCTAssertEqual(state.formats, optimizer.formats.fitting(shape))
+          let values = try XCTUnwrap(exact.moments(of: key))
+          // The block's largest stays the block's largest, whatever the map.
+          let scale = try XCTUnwrap(optimizer.quantizedMoments(of: key)?.first?.scales[0])
+          XCTAssertEqual(scale, values.first[..<128].map(\.magnitude).max())
+          var parameter = [Float](repeating: 1, count: state.count)
+          optimizer.update(key, &parameter, along: parameter, shape: shape)
+          XCTAssertTrue(parameter.allSatisfy(\.isFinite))
+        }
+        XCTAssertEqual(optimizer.moments(of: "fc.bias"), exact.moments(of: "fc.bias"))
+        XCTAssertFalse("\(optimizer.report())".contains("no scales per row and column"))
+      }
+    }
+  }
+
   func testWhatIsExportedIsThePeersFile() throws {
     let folder = try TemporaryFolder()
     let file = folder.file("export")

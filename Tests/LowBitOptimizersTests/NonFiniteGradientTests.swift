@@ -4,7 +4,13 @@ import XCTest
 
 final class NonFiniteGradientTests: XCTestCase {
   private func optimizers() -> [LowBitOptimizer] {
-    let all: [LowBitOptimizer] = [Adam32(), Adam8bit(), AdamW32(), AdamW8bit(), Momentum32(), Momentum8bit()]
+    let extreme = FirstMomentFormat.dynamic4.scaled(by: .signedExtreme)
+    let all: [LowBitOptimizer] = [
+      Adam32(), Adam8bit(), AdamW32(), AdamW8bit(), Momentum32(), Momentum8bit(), Adam4bit(blockSize: 256),
+      AdamW3bit(blockSize: 256), Adam2bit(blockSize: 256), Momentum4bit(blockSize: 256), Momentum3bit(blockSize: 256),
+      Momentum2bit(blockSize: 256),
+      AdamWMixed(firstMoment: extreme, secondMoment: .logarithmic(bits: 4, quantile: .exact()), blockSize: 256),
+    ]
     for optimizer in all { optimizer.sizeRule.minimumCount = 0 }
     return all
   }

@@ -9,6 +9,10 @@ final class SafetyTests: XCTestCase {
     let optimizers: [LowBitOptimizer] = [
       Adam32(learningRate: 1e-2), Adam8bit(learningRate: 1e-2), AdamW8bit(learningRate: 1e-2, weightDecay: 0),
       Momentum32(learningRate: 0.1), Momentum8bit(learningRate: 0.1), Momentum8bit(learningRate: 0.1, nesterov: true),
+      Adam4bit(learningRate: 1e-2), Adam3bit(learningRate: 1e-2), AdamW2bit(learningRate: 1e-2, weightDecay: 0),
+      Momentum4bit(learningRate: 0.1), Momentum3bit(learningRate: 0.1), Momentum2bit(learningRate: 0.1),
+      AdamMixed(
+        firstMoment: .dynamic2.scaled(by: .signedExtreme), secondMoment: .logarithmic(bits: 4, quantile: .exact())),
     ]
     for optimizer in optimizers {
       optimizer.sizeRule.minimumCount = 0

@@ -53,6 +53,60 @@ final class SizeAndFormatTests: XCTestCase {
     XCTAssertEqual(Double(report(Adam8bit(blockSize: 2048), [count]).byteCount) / Double(count), 2 + 8 / 2048)
     XCTAssertEqual(Double(report(Adam32(), [count]).byteCount) / Double(count), 8)
     XCTAssertEqual(Double(report(Momentum32(), [count]).byteCount) / Double(count), 4)
+    // Below 8 bits, in blocks of 128.
+    for (optimizer, expected) in [
+      (Adam4bit(), 1.0625), (AdamW4bit(), 1.0625), (Adam3bit(), 0.84375), (AdamW3bit(), 0.84375), (Adam2bit(), 0.59375),
+      (AdamW2bit(), 0.59375), (Momentum4bit(), 0.53125), (Momentum3bit(), 0.40625), (Momentum2bit(), 0.28125),
+      (AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2), 0.84375),
+      (AdamWMixed(firstMoment: .dynamic8, secondMoment: .logarithmic4), 1.59375),
+      (AdamMixed(firstMoment: .float32, secondMoment: .logarithmic3), 4.4375),
+    ] as [(LowBitOptimizer, Double)] {
+      XCTAssertEqual(Double(report(optimizer, [count]).byteCount) / Double(count), expected, "\(optimizer)")
+    }
+  }
+
+  /// An optimizer that asks for scales per row and column says where it has none, and why.
+  func testTheReportSaysWhyThereAreNoScalesPerRowAndColumn() throws {
+    let optimizer = Adam4bit()
+    let gradient = [Float](repeating: 0.5, count: 8192)
+    var parameter = gradient
+    for (name, shape) in [
+      ("matrix", [64, 128]), ("narrow", [4, 2048]), ("unnamed", nil), ("vector", [8192]),
+    ] as [(String, [Int]?)] {
+      optimizer.update(ParameterKey(name), &parameter, along: gradient, shape: shape)
+    }
+    parameter.withUnsafeMutableBufferPointer { table in
+      gradient.withUnsafeBufferPointer {
+        optimizer.sizeRule.setMinimumCount(0, for: "table")
+        for key in ["table", "table in 32 bits"] as [ParameterKey] {
+          optimizer.update([TensorUpdate(key, table, along: $0, shape: [64, 128], role: .embedding)])
+        }
+      }
+    }
+    var small: [Float] = [1]
+    optimizer.update("small", &small, along: [1], shape: [1, 1])
+    let report = optimizer.report()
+    let reasons = Dictionary(uniqueKeysWithValues: report.entries.map { ($0.key.name, $0.missingScales) })
+    XCTAssertEqual(
+      reasons,
+      [
+        "matrix": nil, "narrow": .narrowShape, "unnamed": .noShape, "vector": .oneDimension, "table": .embedding,
+        "table in 32 bits": nil, "small": nil,
+      ])
+    let lines = report.description.split(separator: "\n").map(String.init)
+    for (key, end) in [
+      ("matrix", "(low bits)"), ("narrow", "(low bits; no scales per row and column: too narrow a shape)"),
+      ("unnamed", "(low bits; no scales per row and column: no shape was named)"),
+      ("vector", "(low bits; no scales per row and column: one dimension)"),
+      ("table", "(low bits; no scales per row and column: embedding table)"),
+    ] {
+      let line = try XCTUnwrap(lines.first { $0.hasPrefix("\(key)   ") }, key)
+      XCTAssertTrue(line.hasSuffix(end), line)
+    }
+    // Who does not ask for them misses none.
+    let blocks = AdamMixed(firstMoment: .dynamic4, secondMoment: .linear4PerBlock)
+    blocks.update("unnamed", &parameter, along: gradient)
+    XCTAssertNil(blocks.report().entries[0].missingScales)
   }
 
   func testTheSizeRuleCanBeSetForAllAndForOne() {

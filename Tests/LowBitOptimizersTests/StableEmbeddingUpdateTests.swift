@@ -10,6 +10,16 @@ final class StableEmbeddingUpdateTests: XCTestCase {
     ("AdamW8bit", { AdamW8bit(learningRate: 1e-2, weightDecay: 0.1) }),
     ("Momentum32", { Momentum32(learningRate: 0.1) }), ("Momentum8bit", { Momentum8bit(learningRate: 0.1) }),
     ("Momentum8bit with Nesterov", { Momentum8bit(learningRate: 0.1, nesterov: true, weightDecay: 0.1) }),
+    ("AdamW4bit", { AdamW4bit(learningRate: 1e-2, weightDecay: 0.1) }),
+    ("Momentum2bit", { Momentum2bit(learningRate: 0.1) }),
+  ]
+  /// Their random numbers depend on an element's place in the table.
+  private let stochasticMakers: [(name: String, make: () -> LowBitOptimizer)] = [
+    ("Adam3bit", { Adam3bit(learningRate: 1e-2) }), ("AdamW2bit", { AdamW2bit(learningRate: 1e-2, weightDecay: 0.1) }),
+    (
+      "AdamMixed",
+      { AdamMixed(firstMoment: .dynamic4.scaled(by: .signedExtreme), secondMoment: .logarithmic2, learningRate: 1e-2) }
+    ),
   ]
 
   private func bits(_ values: some Sequence<Float>) -> [UInt32] { values.map(\.bitPattern) }
@@ -17,7 +27,7 @@ final class StableEmbeddingUpdateTests: XCTestCase {
   /// Over many steps, with momentum and weight decay, and with low-bit state where rows share blocks.
   func testRowsThatNoTokenTouchedDoNotMove() throws {
     let (rows, columns, padding) = (60, 48, 5)
-    for (name, make) in makers {
+    for (name, make) in makers + stochasticMakers {
       for lowBits in [false, true] {
         var generator = SeededGenerator(name)
         let optimizer = make()

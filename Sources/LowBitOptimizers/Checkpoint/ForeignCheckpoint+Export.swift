@@ -18,7 +18,7 @@ extension LowBitOptimizer {
       let memory = ExportMemory()
       var tensors: [SafetensorsTensor] = []
       for state in states.values {
-        for region in state.regions { try region.check(state.key) }
+        try state.check()
         try tensors += layout == .pyTorch ? state.pyTorchTensors(memory) : state.bitsandbytesTensors(layout, memory)
       }
       try withExtendedLifetime(memory) { () throws(CheckpointError) in

@@ -5,8 +5,8 @@ extension LowBitOptimizer {
   /// Takes over the state that bitsandbytes or PyTorch has saved, in any ``ForeignLayout``.
   ///
   /// The file holds moments and step counts. Hyperparameters are this optimizer's own: create it with those of the run.
-  /// 8-bit state goes on exactly, in the blocks that it has, whatever this optimizer's own block size. Everything is
-  /// checked before anything changes. <doc:CheckpointFormat> shows the Python that writes such a file.
+  /// 8-bit state goes on exactly, in the blocks that it has, whatever this optimizer's own block size. A parameter's shape
+  /// is that of its tensor in the file. Everything is checked before anything changes. <doc:CheckpointFormat> shows the Python that writes such a file.
   ///
   /// ```swift
   /// let optimizer = AdamW8bit(learningRate: 1e-3, weightDecay: 0.01)
@@ -38,12 +38,13 @@ extension LowBitOptimizer {
       }
       guard !plans.isEmpty else { throw CheckpointError(.unsupported, "file", "holds no optimizer state") }
       try checkParameters(plans.map { ($0.key, $0.plan.count) }, expecting: parameters)
-      try reader.checkMemory()
+      try reader.checkMemory(
+        beside: converting ? plans.reduce(0) { $0 + $1.formats.conversionByteCount($1.plan.count) } : 0)
       var imported: [ParameterKey: ParameterState] = [:]
       for (key, plan, formats, reason) in plans {
-        let state = ParameterState(key: key, count: plan.count, shape: nil, formats: formats, reason: reason)
+        let state = ParameterState(key: key, count: plan.count, shape: plan.shape, formats: formats, reason: reason)
         try reader.fill(state, plan)
-        imported[key] = converting ? convert(state) : state
+        imported[key] = converting ? convert(state, seed: seed) : state
       }
       states = imported
     } catch {
@@ -55,7 +56,7 @@ extension LowBitOptimizer {
   private func formats(
     of plan: ForeignPlan, key: ParameterKey, converting: Bool
   ) throws(CheckpointError) -> (StateFormats, FormatReason) {
-    let (own, reason) = formats(for: key, count: plan.count, shape: nil, role: .weight)
+    let (own, reason) = formats(for: key, count: plan.count, shape: plan.shape, role: .weight)
     guard converting || plan.is32Bit == own.is32Bit else {
       throw CheckpointError(
         .mismatch, "\(key)",

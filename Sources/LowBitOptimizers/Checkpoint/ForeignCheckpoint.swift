@@ -127,6 +127,8 @@ struct ForeignPlan {
   var step: SafetensorsHeader.Tensor?
 
   var count: Int { moments[0].state.count }
+  /// The peers' moments have the shape of their parameter.
+  var shape: [Int] { moments[0].state.shape }
   var is32Bit: Bool { moments[0].state.type == .f32 }
 
   /// The file does not say the block size; it follows from the number of scales. Where several sizes give that number,

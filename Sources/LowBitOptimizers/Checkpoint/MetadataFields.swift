@@ -61,17 +61,15 @@ struct MetadataFields {
     return value
   }
 
-  /// Reads "96x128": dimensions whose product is the count.
+  /// Reads "96x128": decimal dimensions whose product is the count.
   mutating func takeShapeIfPresent(_ name: String, of count: Int) throws(CheckpointError) -> [Int]? {
     guard let text = takeIfPresent(name) else { return nil }
     let parts = text.split(separator: "x", omittingEmptySubsequences: false)
     let shape = parts.compactMap { $0.utf8.allSatisfy { (48...57).contains($0) } ? Int($0) : nil }
-    var product: Int? = 1
-    for length in shape {
-      let (next, overflow) = (product ?? 0).multipliedReportingOverflow(by: length)
-      product = product == nil || overflow ? nil : next
-    }
-    guard shape.count == parts.count, shape.count <= 32, product == count, shape.allSatisfy({ $0 <= 1 << 48 }) else {
+    guard
+      shape.count == parts.count, shape.count <= TensorUpdate.mostDimensions,
+      TensorUpdate.elementCount(of: shape) == count
+    else {
       throw CheckpointError(.invalidValue, place, "\(name) \(text) has not \(count) elements")
     }
     return shape

@@ -177,20 +177,26 @@ extension MomentStorage {
     }
   }
 
+  /// Takes over the codes and scales of a moment of the same format.
+  func copy(_ source: MomentStorage) {
+    precondition(source.format == format)
+    for (target, source) in zip(regionMemory, source.regionMemory) { target.copyMemory(from: .init(source)) }
+  }
+
   /// Takes over another moment's values, encoded anew if that has another format.
   ///
-  /// - Parameter seed: for formats that round stochastically.
-  func convert(from source: MomentStorage, seed: UInt64 = 0) {
+  /// - Parameter numbers: for formats that round stochastically.
+  func convert(from source: MomentStorage, drawing numbers: BlockRandomNumbers) {
     precondition(source.count == count)
     if source.format == format {
-      for (target, source) in zip(regionMemory, source.regionMemory) { target.copyMemory(from: .init(source)) }
+      copy(source)
     } else if case .blocks(let tensor) = source.content, case .floats(let floats) = content {
       tensor.decode(into: floats)
     } else if case .floats(let floats) = source.content, case .blocks(let tensor) = content {
       tensor.quantizer.encode(
         UnsafeBufferPointer(floats), codes: tensor.storage.codes, scales: tensor.storage.scales)
     } else {
-      encode(source.decoded(), seed: seed)
+      encode(source.decoded(), drawing: numbers)
     }
   }
 }
@@ -200,7 +206,8 @@ extension LogarithmicQuantizer {
   fileprivate var identifier: String {
     switch quantileRule {
     case .fast: "logarithmic\(bits)"
-    case .exact(let p): "logarithmic\(bits)-quantile\(p)"
+    // Adding 0 turns −0 into 0, which is the same quantile.
+    case .exact(let p): "logarithmic\(bits)-quantile\(p + 0)"
     }
   }
 }
@@ -218,13 +225,6 @@ struct StateRegion {
   let memory: UnsafeMutableRawBufferPointer
 
   func tensorName(_ key: ParameterKey) -> String { "\(key).\(region.name)\(moment)" }
-
-  /// Stops a value that no state can hold, on its way out as well as in.
-  func check(_ key: ParameterKey) throws(CheckpointError) {
-    if let (index, problem) = region.firstProblem(in: UnsafeRawBufferPointer(memory)) {
-      throw CheckpointError(.invalidValue, "\(tensorName(key))[\(index)]", problem)
-    }
-  }
 }
 
 extension StateFormats {

@@ -41,13 +41,16 @@ extension LowBitOptimizer {
       try checkPrecision(of: manifest, converting: converting)
       try checkParameters(manifest.entries.map { ($0.key, $0.count) }, expecting: parameters)
       try reader.checkTensors(of: manifest.entries)
-      try reader.checkMemory()
+      try reader.checkMemory(
+        beside: manifest.entries.reduce(0) {
+          $0 + $1.formats.passByteCount($1.shape) + (converting ? $1.formats.conversionByteCount($1.count) : 0)
+        })
 
       var restored: [ParameterKey: ParameterState] = [:]
       restored.reserveCapacity(manifest.entries.count)
       for entry in manifest.entries {
         let state = try reader.state(entry)
-        restored[entry.key] = converting ? convert(state) : state
+        restored[entry.key] = converting ? convert(state, seed: manifest.seed) : state
       }
       // Nothing throws from here on.
       rule = manifest.rule
@@ -99,6 +102,19 @@ extension LowBitOptimizer {
   }
 }
 
+extension StateFormats {
+  private var moments: [MomentFormat] { [first] + [second].compactMap { $0 } }
+
+  /// What a state holds beside the tensors of its file: the scales that a step is making.
+  fileprivate func passByteCount(_ shape: [Int]?) -> Int {
+    // Without elements a shape may have any sum.
+    sharesScales ? 8 * shape!.reduce(0, +) * moments.count : 0
+  }
+
+  /// The most that another precision takes: the values in float32, and once more while they are encoded.
+  func conversionByteCount(_ count: Int) -> Int { 8 * count * moments.count }
+}
+
 extension SafetensorsReader {
   /// Every region has its tensor, of the right type and size, and no tensor is left.
   func checkTensors(of entries: [CheckpointManifest.Entry]) throws(CheckpointError) {
@@ -123,10 +139,12 @@ extension SafetensorsReader {
     }
   }
 
-  /// That the memory for all tensors can be had: allocating a state stops the program where it cannot. It is at most the
-  /// file's length, which the tensors cover without overlap.
-  func checkMemory() throws(CheckpointError) {
-    let byteCount = max(header.tensors.reduce(0) { $0 + $1.range.count }, 1)
+  /// That the memory for all tensors can be had: allocating a state stops the program where it cannot. They take at most
+  /// the file's length, which they cover without overlap.
+  ///
+  /// - Parameter extra: what is needed beside them.
+  func checkMemory(beside extra: Int) throws(CheckpointError) {
+    let byteCount = max(header.tensors.reduce(extra) { $0 + $1.range.count }, 1)
     // Not malloc and free: the compiler takes a pair of them to succeed, and removes it.
     let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
     guard let memory, memory != MAP_FAILED else {
@@ -142,10 +160,8 @@ extension SafetensorsReader {
     state.step = entry.step
     state.firstBlock = entry.firstBlock
     let regions = state.regions
-    for region in regions {
-      try read(tensor(region.tensorName(entry.key))!, into: region.memory)
-      try region.check(entry.key)
-    }
+    for region in regions { try read(tensor(region.tensorName(entry.key))!, into: region.memory) }
+    try state.check()
     if let expected = entry.checksum, expected != entry.checksum(of: regions) {
       throw CheckpointError(.invalidValue, "parameter/\(entry.key)", "the checksum disagrees: the state is damaged")
     }

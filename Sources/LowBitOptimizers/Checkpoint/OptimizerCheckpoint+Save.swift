@@ -31,7 +31,7 @@ extension LowBitOptimizer {
         }
         let regions = state.regions
         var entry = CheckpointManifest.Entry(of: state)
-        for region in regions { try region.check(state.key) }
+        try state.check()
         entry.checksum = entry.checksum(of: regions)
         entries.append(entry)
         tensors += regions.map { $0.tensor(state.key) }

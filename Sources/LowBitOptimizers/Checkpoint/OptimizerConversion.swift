@@ -2,15 +2,21 @@
 
 extension LowBitOptimizer {
   /// The state in this optimizer's formats, or itself if it has them already.
-  final func convert(_ state: ParameterState) -> ParameterState {
+  ///
+  /// - Parameter seed: for formats that round stochastically.
+  final func convert(_ state: ParameterState, seed: UInt64) -> ParameterState {
     let (formats, reason) = formats(for: state.key, count: state.count, shape: state.shape, role: state.role)
     if formats == state.formats && reason == state.reason { return state }
     let converted = ParameterState(
       key: state.key, count: state.count, shape: state.shape, formats: formats, reason: reason, role: state.role)
     converted.step = state.step
     converted.firstBlock = state.firstBlock
-    converted.first.convert(from: state.first, seed: seed)
-    if let second = converted.second { second.convert(from: state.second!, seed: seed) }
+    // Other random numbers than those of a step: its moments are 1 and 2.
+    func numbers(_ moment: Int) -> BlockRandomNumbers {
+      converted.randomNumbers(ofMoment: moment + 2, step: state.step, seed: seed)
+    }
+    converted.first.convert(from: state.first, drawing: numbers(1))
+    if let second = converted.second { second.convert(from: state.second!, drawing: numbers(2)) }
     return converted
   }
 
@@ -24,7 +30,7 @@ extension LowBitOptimizer {
     seed = source.seed
     threadCount = source.threadCount
     states = source.states.mapValues { state in
-      let converted = convert(state)
+      let converted = convert(state, seed: seed)
       return converted === state ? ParameterState(copying: state) : converted
     }
   }
@@ -37,13 +43,14 @@ extension ParameterState {
       role: state.role)
     step = state.step
     firstBlock = state.firstBlock
-    first.convert(from: state.first)
-    if let second { second.convert(from: state.second!) }
+    first.copy(state.first)
+    second?.copy(state.second!)
   }
 }
 
 extension AdamOptimizer {
-  /// Goes on where an Adam of any precision is: its moments in this precision, its steps and hyperparameters.
+  /// Goes on where an Adam of any precision is: its moments in this precision, its steps and hyperparameters. So β1 is the
+  /// source's; it does not become the one of ``PrecisionSpecificMomentum``.
   ///
   /// ```swift
   /// let optimizer = Adam8bit(converting: adam32)
@@ -61,7 +68,8 @@ extension AdamOptimizer {
 }
 
 extension MomentumOptimizer {
-  /// Goes on where a Momentum of any precision is: its buffers in this precision, its steps and hyperparameters.
+  /// Goes on where a Momentum of any precision is: its buffers in this precision, its steps and hyperparameters. So μ is
+  /// the source's; it does not become the one of ``PrecisionSpecificMomentum``.
   ///
   /// ```swift
   /// let optimizer = Momentum8bit(converting: momentum32)

@@ -3,7 +3,8 @@ import BlockQuantization
 /// A copy of some consecutive blocks of a parameter's state, with its step count and formats.
 ///
 /// Blocks count from element 0 of the parameter, so a shard that begins at a block boundary holds the very codes and
-/// scales that the whole parameter has there.
+/// scales that the whole parameter has there. Where rounding is stochastic, that takes the whole's ``LowBitOptimizer/seed``
+/// and key too; the shard itself remembers which blocks it has.
 ///
 /// ```swift
 /// let half = whole.blockCount(of: "w") / 2
@@ -58,18 +59,24 @@ extension LowBitOptimizer {
   /// The codes, scales and steps are those of the slices: a run whose shards are merged goes on as if it had always been
   /// whole, bit for bit.
   ///
-  /// - Precondition: the slices have one step count and the same formats, those of this optimizer or 32 bits; and each
-  ///   but the last is a whole number of blocks.
+  /// - Precondition: the slices have one step count and the same formats, those of this optimizer or 32 bits; each but the
+  ///   last is a whole number of blocks; and slices of one whole follow each other without a gap.
   public final func merge(_ slices: [StateSlice], as key: ParameterKey) {
     guard let first = slices.first?.state else { fatalError("\(key): no slices to merge") }
     guard (first.formats.is32Bit ? formats.in32Bit : formats).covers(first.formats) else {
       fatalError("\(key): a slice of \(first.formats.line) in an optimizer of \(formats.line)")
     }
+    // Shards that were never parts of a whole all begin at their own block 0, and say nothing about their order.
+    let arePlaced = slices.contains { $0.state.firstBlock > 0 }
     for (index, slice) in slices.enumerated() {
       guard slice.state.formats == first.formats, slice.step == first.step else {
         fatalError(
           "\(key): slice \(index) has step \(slice.step) and \(slice.state.formats.line), slice 0 has \(first.step) and "
             + first.formats.line)
+      }
+      let position = first.firstBlock + slices[..<index].reduce(0) { $0 + $1.state.blockCount }
+      guard !arePlaced || slice.count == 0 || slice.state.firstBlock == position else {
+        fatalError("\(key): slice \(index) begins at block \(slice.state.firstBlock), not \(position)")
       }
       let isLast = slices[(index + 1)...].allSatisfy { $0.count == 0 }
       guard isLast || slice.count % first.formats.blockSize == 0 else {
@@ -95,7 +102,8 @@ extension ParameterState {
   /// A state of the same kind and step, but of another length.
   fileprivate func empty(key: ParameterKey? = nil, count: Int) -> ParameterState {
     let state = ParameterState(
-      key: key ?? self.key, count: count, shape: nil, formats: formats, reason: reason, role: role)
+      key: key ?? self.key, count: count, shape: count == self.count ? shape : nil, formats: formats, reason: reason,
+      role: role)
     state.step = step
     state.firstBlock = firstBlock
     return state

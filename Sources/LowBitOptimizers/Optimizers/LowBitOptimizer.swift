@@ -101,9 +101,10 @@ public class LowBitOptimizer {
       }
       statesInCall.append(state)
       engine.addTask(
-        tensor, first: state.first.memory.drawing(1, of: state, step: state.step + 1, seed: seed),
-        second: state.second?.memory.drawing(2, of: state, step: state.step + 1, seed: seed) ?? .none, constants!.value,
-        blockSize: state.formats.blockSize)
+        tensor,
+        first: state.first.memory.drawing(state.randomNumbers(ofMoment: 1, step: state.step + 1, seed: seed)),
+        second: state.second?.memory.drawing(state.randomNumbers(ofMoment: 2, step: state.step + 1, seed: seed))
+          ?? .none, constants!.value, blockSize: state.formats.blockSize)
     }
     isLastCallCurrent = true
     // The two lists take turns: the next call must not have to grow the other one.

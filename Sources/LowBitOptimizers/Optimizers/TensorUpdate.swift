@@ -17,6 +17,9 @@ public struct TensorUpdate {
   public var shape: [Int]?
   /// What the parameter is in its model. Read at the key's first update, when its state is made.
   public var role: ParameterRole
+  /// Of a shape, here and in checkpoints.
+  static let mostDimensions = 32
+
   /// The rows that move; nil for all.
   var rows: RowSelection?
 
@@ -31,6 +34,19 @@ public struct TensorUpdate {
     self.role = role
   }
 
+  /// The product of the dimensions; nil if no tensor can have them.
+  static func elementCount(of shape: [Int]) -> Int? {
+    if shape.contains(where: { $0 < 0 }) { return nil }
+    if shape.contains(0) { return 0 }
+    var count = 1
+    for length in shape {
+      let (product, overflow) = count.multipliedReportingOverflow(by: length)
+      if overflow { return nil }
+      count = product
+    }
+    return count
+  }
+
   /// Mistakes of the calling program stop it, naming the key and both numbers.
   func checkSizes() {
     if let problem = sizeProblem { fatalError(problem) }
@@ -41,11 +57,10 @@ public struct TensorUpdate {
       return "\(key): the parameter has \(parameter.count) elements, its gradient \(gradient.count)"
     }
     if let shape {
-      var count: Int? = 1
-      for length in shape {
-        let (product, overflow) = (count ?? 0).multipliedReportingOverflow(by: length)
-        count = count == nil || overflow || length < 0 ? nil : product
+      if shape.count > Self.mostDimensions {
+        return "\(key): a shape of \(shape.count) dimensions; the limit is \(Self.mostDimensions)"
       }
+      let count = Self.elementCount(of: shape)
       if count != parameter.count {
         let elements = count.map { "\($0)" } ?? "no possible number of elements"
         return "\(key): the parameter has \(parameter.count) elements, its shape \(shape) has \(elements)"

@@ -13,6 +13,9 @@ public struct StateReport: Hashable, Sendable {
     public let formats: [String]
     /// Why.
     public let reason: FormatReason
+    /// Why the parameter has scales per block though the optimizer asks for scales per row and column; nil if it has what
+    /// the optimizer asks for.
+    public let missingScales: MissingRowAndColumnScales?
     /// Bytes of all moments, codes and scales.
     public let byteCount: Int
   }
@@ -38,9 +41,14 @@ extension LowBitOptimizer {
         StateReport.Entry(
           key: state.key, count: state.count,
           formats: [state.first.format, state.second?.format].compactMap { $0?.description },
-          reason: state.reason, byteCount: state.byteCount)
+          reason: state.reason, missingScales: missingScales(of: state), byteCount: state.byteCount)
       },
       unmatchedKeys: sizeRule.minimumCounts.keys.filter { states[$0] == nil }.sorted())
+  }
+
+  private func missingScales(of state: ParameterState) -> MissingRowAndColumnScales? {
+    guard formats.sharesScales && state.reason == .largeEnough && !state.formats.sharesScales else { return nil }
+    return state.role == .embedding ? .embedding : MissingRowAndColumnScales(of: state.shape) ?? .cameInBlocks
   }
 }
 
@@ -50,9 +58,10 @@ extension StateReport: CustomStringConvertible {
     var lines = ["parameter".padded(to: width) + "    elements       bytes  state"]
     for entry in entries {
       let formats = Set(entry.formats).count == 1 ? [entry.formats[0]] : entry.formats
+      let missingScales = entry.missingScales.map { "; no scales per row and column: \($0)" } ?? ""
       lines.append(
         entry.key.name.padded(to: width) + "\(entry.count)".leftPadded(to: 12) + "\(entry.byteCount)".leftPadded(to: 12)
-          + "  \(formats.joined(separator: ", ")) (\(entry.reason))")
+          + "  \(formats.joined(separator: ", ")) (\(entry.reason)\(missingScales))")
     }
     lines.append(
       "total".padded(to: width) + "\(count)".leftPadded(to: 12) + "\(byteCount)".leftPadded(to: 12)

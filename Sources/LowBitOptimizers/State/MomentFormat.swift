@@ -12,13 +12,9 @@ enum MomentFormat: Hashable, Sendable {
 
 extension MomentFormat {
   /// The format of a parameter of this shape.
-  ///
-  /// Scale vectors need two or more dimensions, and they must not outgrow the codes: a column of 4096 values would have
-  /// 4097 scales.
   func fitting(_ shape: [Int]?, blockSize: Int) -> MomentFormat {
     guard case .rankOne(let codebook) = self else { return self }
-    if let shape, shape.count >= 2, 8 * shape.reduce(0, +) <= shape.reduce(1, *) { return self }
-    return .blocks(BlockQuantizer(codebook, blockSize: blockSize))
+    return MissingRowAndColumnScales(of: shape) == nil ? self : .blocks(BlockQuantizer(codebook, blockSize: blockSize))
   }
 
   /// Whether one more pass must find the scales before the first code can be written.

@@ -81,8 +81,8 @@ final class MomentStorage {
 
   /// Stores other values. Allocates copies; for conversions, not for steps.
   ///
-  /// - Parameter seed: for formats that round stochastically.
-  func encode(_ values: [Float], seed: UInt64 = 0) {
+  /// - Parameter numbers: for formats that round stochastically.
+  func encode(_ values: [Float], drawing numbers: BlockRandomNumbers = BlockRandomNumbers()) {
     switch content {
     case .floats(let floats): _ = floats.update(fromContentsOf: values)
     case .blocks(let tensor):
@@ -91,10 +91,8 @@ final class MomentStorage {
       }
     case .rankOne(let storage): storage.encode(values)
     case .logarithmic(let tensor):
-      let encoded = tensor.quantizer.encode(values, seed: seed)
-      _ = tensor.storage.codes.update(from: encoded.storage.codes)
-      _ = tensor.storage.scales.update(from: encoded.storage.scales)
-      _ = tensor.storage.bases.update(from: encoded.storage.bases)
+      guard case .logarithmic(let memory) = memory.drawing(numbers) else { return }
+      memory.encode(values, blockSize: tensor.quantizer.blockSize)
     }
   }
 }

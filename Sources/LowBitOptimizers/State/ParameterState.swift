@@ -29,7 +29,8 @@ final class ParameterState {
     self.key = key
     self.count = count
     keyHash = RandomStream.hash(of: key.name)
-    self.shape = shape
+    // A scalar's shape says no more than its count.
+    self.shape = shape?.isEmpty == true ? nil : shape
     self.reason = reason
     self.role = role
     self.formats = formats

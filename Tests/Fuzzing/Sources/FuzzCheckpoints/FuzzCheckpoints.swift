@@ -9,7 +9,7 @@ import Foundation
 
 nonisolated(unsafe) private let optimizers: [(LowBitOptimizer, CheckpointOracle)] =
   OptimizerSubject.all.enumerated().map { index, subject in
-    (subject.make(blockSize: index % 2 == 0 ? 64 : 100), CheckpointOracle(rule: subject.rule, formats: subject.formats))
+    (subject.make(blockSize: index % 2 == 0 ? 64 : 104), CheckpointOracle(rule: subject.rule, formats: subject.formats))
   }
 
 private func choice(optimizer: Int, imports: Bool, converting: Bool) -> UInt8 {
@@ -20,11 +20,8 @@ private let embeddingChoice: UInt8 = 252
 
 private func prepare(_ optimizer: LowBitOptimizer) {
   optimizer.reset()
-  optimizer.sizeRule = SizeRule(minimumCount: 20)
-  for (name, count) in [("a", 150), ("b", 5)] {
-    var parameter = [Float](repeating: 1, count: count)
-    optimizer.update(ParameterKey(name), &parameter, along: (0..<count).map { Float($0) - 20 })
-  }
+  SmallModel.prepare(optimizer)
+  SmallModel.update(optimizer) { Float($0) - 20 }
 }
 
 /// Everything that a checkpoint holds: the metadata, and the bytes of all moments.

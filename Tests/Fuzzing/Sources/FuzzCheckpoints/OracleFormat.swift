@@ -1,0 +1,1 @@
+../../../LowBitOptimizersTests/OracleFormat.swift

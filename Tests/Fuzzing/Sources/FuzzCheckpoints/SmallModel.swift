@@ -1,0 +1,1 @@
+../../../CheckpointWorker/SmallModel.swift
