@@ -14,30 +14,29 @@ public struct SliceGeometry {
     self.shape = shape
     self.rank = rank
   }
-
-  /// Where the last dimension's vector begins.
-  @inlinable @inline(__always)
-  var columnBase: Int {
-    var base = 0
-    for dimension in 0..<rank &- 1 { base &+= shape[dimension] }
-    return base
-  }
 }
 
-/// Goes through a tensor row by row, a row being the last dimension.
+/// Walks some elements of a tensor in parts that lie in one row each, a row being the last dimension.
 @usableFromInline
-struct RowCursor {
+struct RowWalk {
+  @usableFromInline let geometry: SliceGeometry
+  @usableFromInline let count: Int
   /// For each leading dimension, where the row's slice lies among the vectors, and where the dimension's vector ends.
   @usableFromInline let places, ends: UnsafeMutablePointer<Int>
-  @usableFromInline let geometry: SliceGeometry
-  /// The first element's index in its row.
-  @usableFromInline let firstColumn: Int
+  /// Where the last dimension's vector begins.
+  @usableFromInline let columnBase: Int
+  /// The part's first element, counted from where the walk starts, and its number of elements.
+  @usableFromInline var offset = 0
+  @usableFromInline var length = 0
+  /// The part's first element, counted from the row's start.
+  @usableFromInline var column: Int
 
   /// - Parameter memory: for twice as many numbers as there are leading dimensions.
   @inlinable @inline(__always)
-  init(_ geometry: SliceGeometry, start: Int, _ memory: UnsafeMutablePointer<Int>) {
+  init(_ geometry: SliceGeometry, from start: Int, count: Int, _ memory: UnsafeMutablePointer<Int>) {
     let leading = geometry.rank &- 1
     self.geometry = geometry
+    self.count = count
     places = memory
     ends = memory + leading
     var base = 0
@@ -45,8 +44,9 @@ struct RowCursor {
       base &+= geometry.shape[dimension]
       ends[dimension] = base
     }
+    columnBase = base
     var row = start / geometry.shape[leading]
-    firstColumn = start &- row &* geometry.shape[leading]
+    column = start &- row &* geometry.shape[leading]
     var dimension = leading &- 1
     while dimension > 0 {
       let length = geometry.shape[dimension]
@@ -55,6 +55,20 @@ struct RowCursor {
       dimension &-= 1
     }
     places[0] = row
+  }
+
+  /// Goes to the first part or the next; false if there is none.
+  @inlinable @inline(__always)
+  mutating func advance() -> Bool {
+    let next = offset &+ length
+    guard next < count else { return false }
+    if length > 0 {
+      column = 0
+      goToNextRow()
+    }
+    offset = next
+    length = min(geometry.shape[geometry.rank &- 1] &- column, count &- next)
+    return true
   }
 
   @inlinable @inline(__always)
@@ -67,26 +81,6 @@ struct RowCursor {
       dimension &-= 1
     }
   }
-
-  @inlinable @inline(__always)
-  func smallest(_ vectors: UnsafePointer<Float>) -> Float {
-    var result = vectors[places[0]]
-    for dimension in 1..<geometry.rank &- 1 {
-      let other = vectors[places[dimension]]
-      result = other < result ? other : result
-    }
-    return result
-  }
-
-  @inlinable @inline(__always)
-  func largest(_ vectors: UnsafePointer<Float>) -> Float {
-    var result = vectors[places[0]]
-    for dimension in 1..<geometry.rank &- 1 {
-      let other = vectors[places[dimension]]
-      result = other > result ? other : result
-    }
-    return result
-  }
 }
 
 /// values[i] = values[i] · the smallest of the numbers that the vectors hold for the slices of element `start` + i.
@@ -95,21 +89,15 @@ public func scaleBySmallestStage(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
   _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  let cursor = RowCursor(geometry, start: start, memory)
-  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-  var part = values
-  while true {
-    let leading = cursor.smallest(vectors)
-    for i in 0..<length {
-      let other = columns[i]
-      part[i] *= other < leading ? other : leading
+  var walk = RowWalk(geometry, from: start, count: count, memory)
+  while walk.advance() {
+    var leading = vectors[walk.places[0]]
+    for dimension in 1..<geometry.rank &- 1 {
+      let other = vectors[walk.places[dimension]]
+      leading = other < leading ? other : leading
     }
-    part += length
-    if part >= values + count { return }
-    cursor.goToNextRow()
-    columns = vectors + geometry.columnBase
-    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
+    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
+    for i in 0..<walk.length { part[i] *= columns[i] < leading ? columns[i] : leading }
   }
 }
 
@@ -119,21 +107,15 @@ public func scaleByLargestStage(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
   _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  let cursor = RowCursor(geometry, start: start, memory)
-  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-  var part = values
-  while true {
-    let leading = cursor.largest(vectors)
-    for i in 0..<length {
-      let other = columns[i]
-      part[i] *= other > leading ? other : leading
+  var walk = RowWalk(geometry, from: start, count: count, memory)
+  while walk.advance() {
+    var leading = vectors[walk.places[0]]
+    for dimension in 1..<geometry.rank &- 1 {
+      let other = vectors[walk.places[dimension]]
+      leading = other > leading ? other : leading
     }
-    part += length
-    if part >= values + count { return }
-    cursor.goToNextRow()
-    columns = vectors + geometry.columnBase
-    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
+    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
+    for i in 0..<walk.length { part[i] *= columns[i] > leading ? columns[i] : leading }
   }
 }
 
@@ -145,25 +127,18 @@ public func raiseSlicesStage(
   _ values: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
   _ vectors: UnsafeMutablePointer<Int32>, _ memory: UnsafeMutablePointer<Int>
 ) {
-  let cursor = RowCursor(geometry, start: start, memory)
-  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-  var part = values
-  while true {
+  var walk = RowWalk(geometry, from: start, count: count, memory)
+  while walk.advance() {
+    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
     var rowMaximum: Int32 = 0
-    for i in 0..<length {
+    for i in 0..<walk.length {
       let bits = magnitudeBits(part[i])
       rowMaximum = max(rowMaximum, bits)
       columns[i] = max(columns[i], bits)
     }
     for dimension in 0..<geometry.rank &- 1 {
-      let place = cursor.places[dimension]
+      let place = walk.places[dimension]
       vectors[place] = max(vectors[place], rowMaximum)
     }
-    part += length
-    if part >= values + count { return }
-    cursor.goToNextRow()
-    columns = vectors + geometry.columnBase
-    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
   }
 }
