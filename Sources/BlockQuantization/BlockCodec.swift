@@ -6,7 +6,7 @@ package import TileKernels
 package struct BlockCodec {
   package let map: CodeMap
   package let isSigned: Bool
-  let scaleRule: ScaleRule
+  package let scaleKind: BlockScale
 
   /// The byte at which the codes of the element `index`, the first of a block, begin.
   package func byteOffset(of index: Int) -> Int {
@@ -47,7 +47,7 @@ package struct BlockCodec {
   private func encodeFinite(
     _ values: UnsafePointer<Float>, count: Int, absmax: Float, codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) -> Float {
-    let scale = scaleRule.scale(of: values, count: count, absmax: absmax)
+    let scale = scaleKind.scale(of: values, count, absmax: absmax)
     let reciprocal = scale == 0 ? 0 : 1 / scale
     switch map {
     case .bytes(let map):

@@ -50,7 +50,7 @@ public struct BlockQuantizer: Hashable, Sendable {
   }
 
   package var codec: BlockCodec {
-    BlockCodec(map: codebook.tables.map, isSigned: codebook.isSigned, scaleRule: scaleRule)
+    BlockCodec(map: codebook.tables.map, isSigned: codebook.isSigned, scaleKind: scaleRule.kind)
   }
 
   /// Number of blocks, and so of scales, of a tensor of `count` values.

@@ -5,9 +5,6 @@ struct LogarithmicBase {
   /// log2 α.
   let log2: Float
 
-  /// Of a block whose values are all the same.
-  static let one = LogarithmicBase(quantile: 1, largest: 1, lastCode: 1)
-
   /// The least factor by which stochastic rounding multiplies values: four units above α. Even after rounding, a value
   /// that is itself a level then stays above the next one, so it keeps its code whatever the random number.
   var leastFactor: Float { min(Float(bitPattern: base.bitPattern + 4), 1) }
@@ -28,32 +25,43 @@ struct LogarithmicBase {
       log2 = 0
       return
     }
-    let log2 = (Self.log2(quantile) - Self.log2(Double(largest))) / Double(lastCode)
+    let log2 = Self.log2(quantile, over: Double(largest)) * (1 / Double(lastCode))
     base = Float(Self.exp2(log2))
     self.log2 = Float(log2)
   }
 
-  /// log2 of a positive normal number: its exponent and, with s = (m − 1) / (m + 1), the series of 2·artanh(s) / ln 2.
-  static func log2(_ value: Double) -> Double {
-    var exponent = Int(value.bitPattern >> 52) - 1023
-    var m = Double(bitPattern: value.bitPattern & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000)
-    if m > 1.4142135623730951 {
-      m *= 0.5
-      exponent += 1
-    }
-    let s = (m - 1) / (m + 1)
-    let square = s * s
-    var series = 1.0 / 15
-    for divisor in [13.0, 11, 9, 7, 5, 3, 1] { series = series * square + 1 / divisor }
-    return Double(exponent) + 2.8853900817779268 * s * series
+  // Polynomials, evaluated in pairs, which depend on each other less than one coefficient after the other: the encoder
+  // waits for the result.
+
+  /// log2(a / b) of positive normal numbers, with an absolute error of 4e−9: the difference of the exponents, and of the
+  /// mantissas' logarithms by a polynomial for 2 · artanh(s) / ln 2 with s = (a − b) / (a + b).
+  static func log2(_ a: Double, over b: Double) -> Double {
+    let exponent = Int(a.bitPattern >> 52) &- Int(b.bitPattern >> 52)
+    let (a, b) = (mantissa(a), mantissa(b))
+    let s = (a - b) / (a + b)
+    let z = s * s
+    let low = 2.885390093207322 + 0.9617916156371933 * z
+    let middle = 0.577437403432612 + 0.4033861319942692 * z
+    let square = z * z
+    return Double(exponent) + s * (low + square * (middle + square * 0.40652785075660114))
   }
 
-  /// 2^x for −1022 < x < 1023: the power of the nearest integer and, for the rest, the exponential series.
+  /// In 1..<2.
+  private static func mantissa(_ value: Double) -> Double {
+    Double(bitPattern: value.bitPattern & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000)
+  }
+
+  /// 2^x for −1022 < x < 1023, with a relative error of 2e−9: the power of the nearest integer, and a polynomial for the
+  /// rest.
   static func exp2(_ x: Double) -> Double {
-    let whole = (x + 0x1.8p52) - 0x1.8p52
-    let y = (x - whole) * 0.6931471805599453
-    var series = 1.0
-    for divisor in [11.0, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1] { series = series * y / divisor + 1 }
-    return series * Double(bitPattern: UInt64(Int(whole) + 1023) << 52)
+    // Adding 1.5 · 2^52 rounds to the nearest integer, which then is in the lowest bits of the sum.
+    let shifted = x + 0x1.8p52
+    let f = x - (shifted - 0x1.8p52)
+    let low = 1 + 0.6931472028551982 * f
+    let middle = 0.2402264791361709 + 0.05550332470810987 * f
+    let high = 0.009618437358154007 + 0.001339887454637971 * f
+    let square = f * f
+    let p = low + square * (middle + square * (high + square * 0.0001535336206107355))
+    return Double(bitPattern: p.bitPattern &+ shifted.bitPattern &<< 52)
   }
 }

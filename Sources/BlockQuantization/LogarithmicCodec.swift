@@ -11,9 +11,6 @@ package struct LogarithmicScale {
     self.scale = scale
     self.base = base
   }
-
-  /// A block of zeros.
-  package static let zero = LogarithmicScale(scale: 0, base: 1)
 }
 
 /// A logarithmic quantizer as plain numbers, so that inner loops count no references.
@@ -49,19 +46,13 @@ package struct LogarithmicCodec {
     _ values: UnsafePointer<Float>, count: Int, _ maximum: Float, _ uniforms: UnsafePointer<Float>,
     _ codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) -> LogarithmicScale {
-    let scale = maximum < .leastNormalMagnitude ? 0 : maximum
-    let base =
-      scale == 0
-      ? LogarithmicBase.one
-      : LogarithmicBase(
-        quantile: quantileRule.quantile(of: values, count: count, kernels), largest: scale, lastCode: lastCode)
-    guard base.base < 1 else {
-      for byte in 0..<PackedCodes.byteCount(of: count, bits: bits) { codes[byte] = 0 }
-      return LogarithmicScale(scale: scale, base: 1)
-    }
+    guard maximum >= .leastNormalMagnitude else { return storeOneLevel(0, count, codes) }
+    let base = LogarithmicBase(
+      quantile: quantileRule.quantile(of: values, count: count, kernels), largest: maximum, lastCode: lastCode)
+    guard base.base < 1 else { return storeOneLevel(maximum, count, codes) }
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 16) { thresholds in
       thresholds.initialize(repeating: .infinity)
-      var level = scale
+      var level = maximum
       for code in 1...lastCode {
         level *= base.base
         thresholds[lastCode - code] = level
@@ -70,7 +61,13 @@ package struct LogarithmicCodec {
         bits: bits, log2Base: base.log2, leastFactor: base.leastFactor, thresholds: thresholds.baseAddress!)
       kernels.encodeLogarithmic(values, uniforms, count, levels, codes)
     }
-    return LogarithmicScale(scale: scale, base: base.base)
+    return LogarithmicScale(scale: maximum, base: base.base)
+  }
+
+  /// Code 0 everywhere.
+  private func storeOneLevel(_ level: Float, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>) -> LogarithmicScale {
+    for byte in 0..<PackedCodes.byteCount(of: count, bits: bits) { codes[byte] = 0 }
+    return LogarithmicScale(scale: level, base: 1)
   }
 
   /// Level 0 is the scale, and each further level the one before it times the base, rounded to float32.

@@ -27,8 +27,12 @@ enum PackedCodes {
     let pattern = (0..<bits).map { byte in
       (0..<8).reduce(UInt8(0)) { $0 | UInt8(code >> ((8 * byte + $1) % bits) & 1) << UInt8($1) }
     }
-    for (offset, byte) in pattern.enumerated() {
-      for index in stride(from: offset, to: bytes.count, by: bits) { bytes.initializeElement(at: index, to: byte) }
+    if pattern.allSatisfy({ $0 == pattern[0] }) {
+      bytes.initialize(repeating: pattern[0])
+    } else {
+      for index in bytes.indices {
+        bytes.initializeElement(at: index, to: index < bits ? pattern[index] : bytes[index - bits])
+      }
     }
     let bitsInLast = count * bits % 8
     if bitsInLast > 0 { bytes[bytes.count - 1] &= 1 << UInt8(bitsInLast) - 1 }

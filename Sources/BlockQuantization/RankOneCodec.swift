@@ -9,16 +9,13 @@ package struct RankOneCodec {
   package let geometry: SliceGeometry
 
   /// Decodes `count` values from element `start` on.
-  ///
-  /// - Parameter factors: scratch memory for `count` floats.
   @inline(__always)
   package func decode(
     _ codes: UnsafePointer<UInt8>, scales: UnsafePointer<Float>, start: Int, count: Int,
-    into values: UnsafeMutablePointer<Float>, factors: UnsafeMutablePointer<Float>, _ kernels: KernelSet
+    into values: UnsafeMutablePointer<Float>, _ kernels: KernelSet
   ) {
     kernels.decodeNibbles(codes + start / 2, count, 1, map, values)
-    kernels.sliceMinima(scales, geometry, start, count, factors)
-    kernels.multiply(values, factors, count)
+    kernels.scaleBySmallest(values, scales, geometry, start, count)
   }
 
   /// Raises the slices' maxima, magnitudes as bits, to those of `count` values from element `start` on.
@@ -32,16 +29,14 @@ package struct RankOneCodec {
 
   /// Encodes `count` values from element `start` on, and overwrites them.
   ///
-  /// - Parameters:
-  ///   - reciprocals: of the scales. The reciprocal of the smallest scale is the largest one: rounding keeps the order.
-  ///   - factors: scratch memory for `count` floats.
+  /// - Parameter reciprocals: of the scales. The reciprocal of the smallest scale is the largest one: rounding keeps the
+  ///   order.
   @inline(__always)
   package func encode(
     _ values: UnsafeMutablePointer<Float>, reciprocals: UnsafePointer<Float>, start: Int, count: Int,
-    codes: UnsafeMutablePointer<UInt8>, factors: UnsafeMutablePointer<Float>, _ kernels: KernelSet
+    codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) {
-    kernels.sliceMaxima(reciprocals, geometry, start, count, factors)
-    kernels.multiply(values, factors, count)
+    kernels.scaleByLargest(values, reciprocals, geometry, start, count)
     kernels.encodeNibbles(values, count, 1, map, codes + start / 2)
   }
 

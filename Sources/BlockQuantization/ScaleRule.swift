@@ -1,3 +1,5 @@
+package import TileKernels
+
 /// How a block's scale follows from its values.
 public enum ScaleRule: String, Hashable, Sendable {
   /// The largest magnitude. A signed map has +1 but no −1, so a block whose extreme is negative loses some of it: 0.7 % at
@@ -7,14 +9,10 @@ public enum ScaleRule: String, Hashable, Sendable {
   /// below 8 bits. Of two extremes of one magnitude the first counts.
   case signedExtreme
 
-  /// The scale to store. A subnormal one has no finite reciprocal and becomes 0.
-  func scale(of values: UnsafePointer<Float>, count: Int, absmax: Float) -> Float {
-    if absmax < .leastNormalMagnitude { return 0 }
+  package var kind: BlockScale {
     switch self {
-    case .absmax: return absmax
-    case .signedExtreme:
-      for i in 0..<count where values[i].magnitude == absmax { return values[i] }
-      return absmax
+    case .absmax: .absmax
+    case .signedExtreme: .signedExtreme
     }
   }
 }

@@ -1,12 +1,5 @@
-/// A block of codes, and the scratch memory that its new values go to.
-public protocol CodeBlock {
-  var values: UnsafeMutablePointer<Float> { get }
-  /// Writes the first `count` values.
-  func decode(_ count: Int)
-}
-
-/// One block of 8-bit codes.
-public struct ByteBlock: CodeBlock {
+/// One block of 8-bit codes, and the scratch memory that its new values go to.
+public struct ByteBlock {
   public var codes: UnsafePointer<UInt8>
   public var scale: Float
   public var map: ByteMap
@@ -28,40 +21,14 @@ public struct ByteBlock: CodeBlock {
   }
 
   @inlinable @inline(__always)
-  public func decode(_ count: Int) { decodeBytesStage(codes, count, scale, map, values) }
-}
-
-/// One block of 4-bit codes.
-public struct NibbleBlock: CodeBlock {
-  public var codes: UnsafePointer<UInt8>
-  public var scale: Float
-  public var map: NibbleMap
-  public var values: UnsafeMutablePointer<Float>
-
-  @inlinable @inline(__always)
-  public init(
-    codes: UnsafePointer<UInt8>, scale: Float, map: NibbleMap, values: UnsafeMutablePointer<Float>
-  ) {
-    self.codes = codes
-    self.scale = scale
-    self.map = map
-    self.values = values
-  }
-
-  /// - Parameter count: even.
-  @inlinable @inline(__always)
-  public func advanced(by count: Int) -> NibbleBlock {
-    NibbleBlock(codes: codes + count / 2, scale: scale, map: map, values: values + count)
-  }
-
-  @inlinable @inline(__always)
-  public func decode(_ count: Int) { decodeNibblesStage(codes, count, scale, map, values) }
+  func decode(_ count: Int) { decodeBytesStage(codes, count, scale, map, values) }
 }
 
 /// Adam from codes.
 @inlinable @inline(__always)
-public func adamFromCodesStage<Block: CodeBlock>(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: Block, _ second: Block,
+public func adamFromBytesStage(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+  _ second: ByteBlock,
   _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
   first.decode(count)
@@ -71,8 +38,8 @@ public func adamFromCodesStage<Block: CodeBlock>(
 
 /// Momentum from codes.
 @inlinable @inline(__always)
-public func momentumFromCodesStage<Block: CodeBlock>(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: Block, _ count: Int,
+public func momentumFromBytesStage(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
   buffer.decode(count)

@@ -14,10 +14,9 @@ public final class KernelSet: Sendable {
   /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
   public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
   public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
-  /// The same for 4-bit codes.
-  public let adamFromNibbles:
-    @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima
-  public let momentumFromNibbles: @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float
+  /// Whole steps over blocks of 4-bit codes.
+  public let adamOnNibbles: @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int
+  public let momentumOnNibbles: @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
@@ -26,10 +25,9 @@ public final class KernelSet: Sendable {
   public let adamFirstMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let adamSecondMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let momentumBuffers: @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void
-  public let sliceMinima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
-  public let sliceMaxima: @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void
+  public let scaleBySmallest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
+  public let scaleByLargest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
   public let raiseSlices: @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void
-  public let multiply: @Sendable (MutableValues, Values, Int) -> Void
   /// Values of codes of 2, 3 or 4 bits (the third argument) from a block's table of levels.
   public let decodeLevels: @Sendable (Codes, Int, Int, Values, MutableValues) -> Void
   public let encodePacked: @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void
@@ -45,9 +43,8 @@ public final class KernelSet: Sendable {
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    adamFromNibbles:
-      @escaping @Sendable (MutableValues, Values, NibbleBlock, NibbleBlock, Int, AdamConstants) -> MomentMaxima,
-    momentumFromNibbles: @escaping @Sendable (MutableValues, Values, NibbleBlock, Int, MomentumConstants) -> Float,
+    adamOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int,
+    momentumOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
     decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
@@ -55,10 +52,9 @@ public final class KernelSet: Sendable {
     adamFirstMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     adamSecondMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     momentumBuffers: @escaping @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void,
-    sliceMinima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
-    sliceMaxima: @escaping @Sendable (Values, SliceGeometry, Int, Int, MutableValues) -> Void,
+    scaleBySmallest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
+    scaleByLargest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
     raiseSlices: @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void,
-    multiply: @escaping @Sendable (MutableValues, Values, Int) -> Void,
     decodeLevels: @escaping @Sendable (Codes, Int, Int, Values, MutableValues) -> Void,
     encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
@@ -71,8 +67,8 @@ public final class KernelSet: Sendable {
     self.momentum = momentum
     self.adamFromBytes = adamFromBytes
     self.momentumFromBytes = momentumFromBytes
-    self.adamFromNibbles = adamFromNibbles
-    self.momentumFromNibbles = momentumFromNibbles
+    self.adamOnNibbles = adamOnNibbles
+    self.momentumOnNibbles = momentumOnNibbles
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
     self.decodeNibbles = decodeNibbles
@@ -80,10 +76,9 @@ public final class KernelSet: Sendable {
     self.adamFirstMoments = adamFirstMoments
     self.adamSecondMoments = adamSecondMoments
     self.momentumBuffers = momentumBuffers
-    self.sliceMinima = sliceMinima
-    self.sliceMaxima = sliceMaxima
+    self.scaleBySmallest = scaleBySmallest
+    self.scaleByLargest = scaleByLargest
     self.raiseSlices = raiseSlices
-    self.multiply = multiply
     self.decodeLevels = decodeLevels
     self.encodePacked = encodePacked
     self.fillUniforms = fillUniforms

@@ -52,16 +52,21 @@ func decodeLevels(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ bits: Int, _ levels: UnsafePointer<Float>,
   _ values: UnsafeMutablePointer<Float>
 ) {
-  var start = 0
-  while start < count {
-    let length = min(8, count &- start)
-    let first = codes + start / 8 &* bits
-    var packed: UInt64 = 0
-    for byte in 0..<(length &* bits &+ 7) / 8 { packed |= UInt64(first[byte]) &<< UInt64(8 &* byte) }
-    let unpacked = unpackedEight(packed, UInt64(bits))
-    for i in 0..<length { values[start &+ i] = levels[Int(unpacked &>> UInt64(8 &* i) & 0xff)] }
-    start &+= 8
-  }
+  for group in 0..<count / 8 { decodeGroup(codes + group &* bits, 8, bits, levels, values + 8 &* group) }
+  let rest = count % 8
+  if rest > 0 { decodeGroup(codes + count / 8 &* bits, rest, bits, levels, values + (count &- rest)) }
+}
+
+/// At most eight values.
+@inlinable @inline(__always)
+func decodeGroup(
+  _ codes: UnsafePointer<UInt8>, _ count: Int, _ bits: Int, _ levels: UnsafePointer<Float>,
+  _ values: UnsafeMutablePointer<Float>
+) {
+  var packed: UInt64 = 0
+  for byte in 0..<(count &* bits &+ 7) / 8 { packed |= UInt64(codes[byte]) &<< UInt64(8 &* byte) }
+  let unpacked = unpackedEight(packed, UInt64(bits))
+  for i in 0..<count { values[i] = levels[Int(unpacked &>> UInt64(8 &* i) & 0xff)] }
 }
 
 /// Code i = the number of thresholds below values[i] · reciprocal: the nearest code, ties to the lower value.
@@ -81,49 +86,63 @@ func packCounts(
   _ count: Int, _ bits: Int, _ thresholds: UnsafePointer<Float>, fromTop: Bool, _ codes: UnsafeMutablePointer<UInt8>,
   _ value: (Int) -> Float
 ) {
-  let t = thresholds
-  let (t0, t1, t2, t3, t4, t5, t6, t7) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
-  let (t8, t9, t10, t11, t12, t13, t14) = (t[8], t[9], t[10], t[11], t[12], t[13], t[14])
-  @inline(__always) func above(_ y: Float, _ threshold: Float) -> Int32 { y > threshold ? 1 : 0 }
-  @inline(__always) func above3(_ y: Float, _ a: Float, _ b: Float, _ c: Float) -> Int32 {
-    above(y, a) &+ above(y, b) &+ above(y, c)
-  }
-  @inline(__always) func above4(_ y: Float, _ a: Float, _ b: Float, _ c: Float, _ d: Float) -> Int32 {
-    above3(y, a, b, c) &+ above(y, d)
-  }
-
-  let last: Int32 = (1 &<< Int32(truncatingIfNeeded: bits)) &- 1
-  let flip = fromTop ? last : 0
   let chunk = 64
-  withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk / 8) { buffer in
+  withUnsafeTemporaryAllocation(of: UInt64.self, capacity: chunk / 8 &+ chunk / 2) { buffer in
     let words = buffer.baseAddress!
     let levels = UnsafeMutableRawPointer(words).assumingMemoryBound(to: UInt8.self)
+    let scaled = UnsafeMutableRawPointer(words + chunk / 8).assumingMemoryBound(to: Float.self)
     var start = 0
     while start < count {
       let length = min(chunk, count &- start)
       if length < chunk { for word in 0..<chunk / 8 { words[word] = 0 } }
+      // Loops of their own: each is simple enough to be vectorised.
+      for i in 0..<length { scaled[i] = value(start &+ i) }
+      countBelow(scaled, length, bits, thresholds, fromTop: fromTop, levels)
+      let first = codes + start / 8 &* bits
       switch bits {
-      case 2:
-        for i in 0..<length {
-          levels[i] = UInt8(truncatingIfNeeded: above3(value(start &+ i), t0, t1, t2) ^ flip)
-        }
-        packChunk(words, length, 2, codes + start / 4)
-      case 3:
-        for i in 0..<length {
-          let y = value(start &+ i)
-          levels[i] = UInt8(truncatingIfNeeded: (above3(y, t0, t1, t2) &+ above4(y, t3, t4, t5, t6)) ^ flip)
-        }
-        packChunk(words, length, 3, codes + start / 8 &* 3)
-      default:
-        for i in 0..<length {
-          let y = value(start &+ i)
-          let low = above3(y, t0, t1, t2) &+ above4(y, t3, t4, t5, t6)
-          let high = above4(y, t7, t8, t9, t10) &+ above4(y, t11, t12, t13, t14)
-          levels[i] = UInt8(truncatingIfNeeded: (low &+ high) ^ flip)
-        }
-        packChunk(words, length, 4, codes + start / 2)
+      case 2: packChunk(words, length, 2, first)
+      case 3: packChunk(words, length, 3, first)
+      default: packChunk(words, length, 4, first)
       }
       start &+= chunk
+    }
+  }
+}
+
+/// counts[i] = the number of thresholds below values[i], or that of the others.
+@inlinable @inline(__always)
+func countBelow(
+  _ values: UnsafePointer<Float>, _ count: Int, _ bits: Int, _ thresholds: UnsafePointer<Float>, fromTop: Bool,
+  _ counts: UnsafeMutablePointer<UInt8>
+) {
+  let t = thresholds
+  let (t0, t1, t2, t3, t4, t5, t6, t7) = (t[0], t[1], t[2], t[3], t[4], t[5], t[6], t[7])
+  let (t8, t9, t10, t11, t12, t13, t14) = (t[8], t[9], t[10], t[11], t[12], t[13], t[14])
+  let last: Int32 = (1 &<< Int32(truncatingIfNeeded: bits)) &- 1
+  let flip = fromTop ? last : 0
+  @inline(__always) func above(_ y: Float, _ threshold: Float) -> Int32 {
+    Int32(truncatingIfNeeded: unsafeBitCast(y > threshold, to: UInt8.self))
+  }
+  switch bits {
+  case 2:
+    for i in 0..<count {
+      let y = values[i]
+      counts[i] = UInt8(truncatingIfNeeded: (above(y, t0) &+ above(y, t1) &+ above(y, t2)) ^ flip)
+    }
+  case 3:
+    for i in 0..<count {
+      let y = values[i]
+      let low = above(y, t0) &+ above(y, t1) &+ above(y, t2) &+ above(y, t3)
+      let high = above(y, t4) &+ above(y, t5) &+ above(y, t6)
+      counts[i] = UInt8(truncatingIfNeeded: (low &+ high) ^ flip)
+    }
+  default:
+    for i in 0..<count {
+      let y = values[i]
+      let low = above(y, t0) &+ above(y, t1) &+ above(y, t2) &+ above(y, t3) &+ above(y, t4)
+      let middle = above(y, t5) &+ above(y, t6) &+ above(y, t7) &+ above(y, t8) &+ above(y, t9)
+      let high = above(y, t10) &+ above(y, t11) &+ above(y, t12) &+ above(y, t13) &+ above(y, t14)
+      counts[i] = UInt8(truncatingIfNeeded: (low &+ middle &+ high) ^ flip)
     }
   }
 }

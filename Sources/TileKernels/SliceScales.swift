@@ -13,44 +13,6 @@ public struct SliceGeometry {
     self.rank = rank
   }
 
-  /// Calls `body` with each part of a row (of the last dimension) among `count` elements from `start` on: its offset from
-  /// `start`, its length, its first column, and the places of the row's slices in the leading dimensions.
-  @inlinable @inline(__always)
-  func forEachRowPart(from start: Int, count: Int, _ body: (Int, Int, Int, UnsafeMutablePointer<Int>) -> Void) {
-    let leading = rank &- 1
-    let rowLength = shape[leading]
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* leading) { buffer in
-      let places = buffer.baseAddress!
-      let ends = places + leading
-      var base = 0
-      for dimension in 0..<leading {
-        base &+= shape[dimension]
-        ends[dimension] = base
-      }
-      var row = start / rowLength
-      var column = start &- row &* rowLength
-      for dimension in stride(from: leading &- 1, through: 0, by: -1) {
-        let length = shape[dimension]
-        places[dimension] = ends[dimension] &- length &+ row % length
-        row /= length
-      }
-      var offset = 0
-      while offset < count {
-        let length = min(rowLength &- column, count &- offset)
-        body(offset, length, column, places)
-        offset &+= length
-        column = 0
-        var dimension = leading &- 1
-        while dimension >= 0 {
-          places[dimension] &+= 1
-          if places[dimension] < ends[dimension] { break }
-          places[dimension] &-= shape[dimension]
-          dimension &-= 1
-        }
-      }
-    }
-  }
-
   /// Where the last dimension's vector begins.
   @inlinable @inline(__always)
   var columnBase: Int {
@@ -60,42 +22,119 @@ public struct SliceGeometry {
   }
 }
 
-/// scales[i] = the smallest of the numbers that the vectors hold for the slices of element `start` + i.
-@inlinable @inline(__always)
-public func sliceMinimaStage(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
-) {
-  let columns = vectors + geometry.columnBase
-  geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
-    var leading = vectors[places[0]]
+/// Goes through a tensor row by row, a row being the last dimension.
+@usableFromInline
+struct RowCursor {
+  /// For each leading dimension, where the row's slice lies among the vectors, and where the dimension's vector ends.
+  @usableFromInline let places, ends: UnsafeMutablePointer<Int>
+  @usableFromInline let geometry: SliceGeometry
+  /// The first element's index in its row.
+  @usableFromInline let firstColumn: Int
+
+  /// - Parameter memory: for twice as many numbers as there are leading dimensions.
+  @inlinable @inline(__always)
+  init(_ geometry: SliceGeometry, start: Int, _ memory: UnsafeMutablePointer<Int>) {
+    let leading = geometry.rank &- 1
+    self.geometry = geometry
+    places = memory
+    ends = memory + leading
+    var base = 0
+    for dimension in 0..<leading {
+      base &+= geometry.shape[dimension]
+      ends[dimension] = base
+    }
+    var row = start / geometry.shape[leading]
+    firstColumn = start &- row &* geometry.shape[leading]
+    var dimension = leading &- 1
+    while dimension > 0 {
+      let length = geometry.shape[dimension]
+      places[dimension] = ends[dimension] &- length &+ row % length
+      row /= length
+      dimension &-= 1
+    }
+    places[0] = row
+  }
+
+  @inlinable @inline(__always)
+  func goToNextRow() {
+    var dimension = geometry.rank &- 2
+    while dimension >= 0 {
+      places[dimension] &+= 1
+      if places[dimension] < ends[dimension] { return }
+      places[dimension] &-= geometry.shape[dimension]
+      dimension &-= 1
+    }
+  }
+
+  @inlinable @inline(__always)
+  func smallest(_ vectors: UnsafePointer<Float>) -> Float {
+    var result = vectors[places[0]]
     for dimension in 1..<geometry.rank &- 1 {
       let other = vectors[places[dimension]]
-      leading = other < leading ? other : leading
+      result = other < result ? other : result
     }
-    for i in 0..<length {
-      let other = columns[column &+ i]
-      scales[offset &+ i] = other < leading ? other : leading
+    return result
+  }
+
+  @inlinable @inline(__always)
+  func largest(_ vectors: UnsafePointer<Float>) -> Float {
+    var result = vectors[places[0]]
+    for dimension in 1..<geometry.rank &- 1 {
+      let other = vectors[places[dimension]]
+      result = other > result ? other : result
+    }
+    return result
+  }
+}
+
+/// values[i] = values[i] · the smallest of the numbers that the vectors hold for the slices of element `start` + i.
+@inlinable @inline(__always)
+public func scaleBySmallestStage(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
+) {
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
+    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
+    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+    var part = values
+    while true {
+      let leading = cursor.smallest(vectors)
+      for i in 0..<length {
+        let other = columns[i]
+        part[i] *= other < leading ? other : leading
+      }
+      part += length
+      if part >= values + count { return }
+      cursor.goToNextRow()
+      columns = vectors + geometry.columnBase
+      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
     }
   }
 }
 
-/// scales[i] = the largest of the numbers that the vectors hold for the slices of element `start` + i.
+/// values[i] = values[i] · the largest of the numbers that the vectors hold for the slices of element `start` + i.
 @inlinable @inline(__always)
-public func sliceMaximaStage(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+public func scaleByLargestStage(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
-  let columns = vectors + geometry.columnBase
-  geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
-    var leading = vectors[places[0]]
-    for dimension in 1..<geometry.rank &- 1 {
-      let other = vectors[places[dimension]]
-      leading = other > leading ? other : leading
-    }
-    for i in 0..<length {
-      let other = columns[column &+ i]
-      scales[offset &+ i] = other > leading ? other : leading
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
+    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
+    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+    var part = values
+    while true {
+      let leading = cursor.largest(vectors)
+      for i in 0..<length {
+        let other = columns[i]
+        part[i] *= other > leading ? other : leading
+      }
+      part += length
+      if part >= values + count { return }
+      cursor.goToNextRow()
+      columns = vectors + geometry.columnBase
+      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
     }
   }
 }
@@ -108,22 +147,27 @@ public func raiseSlicesStage(
   _ values: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
   _ vectors: UnsafeMutablePointer<Int32>
 ) {
-  let columns = vectors + geometry.columnBase
-  geometry.forEachRowPart(from: start, count: count) { offset, length, column, places in
-    var rowMaximum: Int32 = 0
-    for i in 0..<length {
-      let bits = magnitudeBits(values[offset &+ i])
-      rowMaximum = max(rowMaximum, bits)
-      columns[column &+ i] = max(columns[column &+ i], bits)
-    }
-    for dimension in 0..<geometry.rank &- 1 {
-      vectors[places[dimension]] = max(vectors[places[dimension]], rowMaximum)
+  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
+    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
+    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+    var part = values
+    while true {
+      var rowMaximum: Int32 = 0
+      for i in 0..<length {
+        let bits = magnitudeBits(part[i])
+        rowMaximum = max(rowMaximum, bits)
+        columns[i] = max(columns[i], bits)
+      }
+      for dimension in 0..<geometry.rank &- 1 {
+        let place = cursor.places[dimension]
+        vectors[place] = max(vectors[place], rowMaximum)
+      }
+      part += length
+      if part >= values + count { return }
+      cursor.goToNextRow()
+      columns = vectors + geometry.columnBase
+      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
     }
   }
-}
-
-/// values[i] = values[i] · factors[i].
-@inlinable @inline(__always)
-public func multiplyStage(_ values: UnsafeMutablePointer<Float>, _ factors: UnsafePointer<Float>, _ count: Int) {
-  for i in 0..<count { values[i] *= factors[i] }
 }

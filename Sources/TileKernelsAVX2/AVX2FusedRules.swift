@@ -22,7 +22,7 @@ package func avx2AdamFromBytes(
   }
   var maxima = rule.maxima
   if done < count {
-    let rest = adamFromCodesStage(
+    let rest = adamFromBytesStage(
       parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done,
       constants)
     maxima = maxima.larger(rest)
@@ -79,26 +79,7 @@ package func avx2MomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
-}
-
-@inline(never)
-package func avx2AdamFromNibbles(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: NibbleBlock,
-  _ second: NibbleBlock, _ count: Int, _ constants: AdamConstants
-) -> MomentMaxima {
-  avx2DecodeNibbles(first.codes, count, first.scale, first.map, first.values)
-  avx2DecodeNibbles(second.codes, count, second.scale, second.map, second.values)
-  return adamStage(parameters, gradients, first.values, second.values, count, constants)
-}
-
-@inline(never)
-package func avx2MomentumFromNibbles(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: NibbleBlock, _ count: Int,
-  _ constants: MomentumConstants
-) -> Float {
-  avx2DecodeNibbles(buffer.codes, count, buffer.scale, buffer.map, buffer.values)
-  return momentumStage(parameters, gradients, buffer.values, count, constants)
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
 }
 
 @inline(__always)

@@ -134,16 +134,14 @@ private struct SearchEncoder: NibbleEncoder {
   }
 }
 
-/// ⌈16·x − 1.5⌉ from 0 to 15: (the float below 16·x) − 0.5, without its fraction.
+/// ⌈16·x − 1.5⌉ from 0 to 15: (the float below 16·x) − 0.5, without its fraction. Below 0 there is nothing but what
+/// conversion makes of no number, and packing makes that 0.
 private struct LinearEncoder: NibbleEncoder {
   @inline(__always)
   func codes(_ values: __m256) -> __m256i {
-    // An infinity must stay in range, and what is no number becomes 0.
-    let scaled = _mm256_min_ps(_mm256_set1_ps(16), _mm256_mul_ps(values, _mm256_set1_ps(16)))
-    let below = _mm256_sub_epi32(unsafeBitCast(scaled, to: __m256i.self), _mm256_set1_epi32(1))
-    let cell = _mm256_cvttps_epi32(
-      _mm256_sub_ps(unsafeBitCast(below, to: __m256.self), _mm256_set1_ps(0.5)))
-    return _mm256_max_epi32(cell, _mm256_setzero_si256())
+    let scaled = unsafeBitCast(_mm256_mul_ps(values, _mm256_set1_ps(16)), to: __m256i.self)
+    let below = _mm256_sub_epi32(scaled, _mm256_set1_epi32(1))
+    return _mm256_cvttps_epi32(_mm256_sub_ps(unsafeBitCast(below, to: __m256.self), _mm256_set1_ps(0.5)))
   }
 }
 

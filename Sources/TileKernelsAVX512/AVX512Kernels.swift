@@ -35,7 +35,7 @@ package func avx512AdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  adamFromCodesStage(parameters, gradients, first, second, count, constants)
+  adamFromBytesStage(parameters, gradients, first, second, count, constants)
 }
 
 @inline(never)
@@ -43,6 +43,6 @@ package func avx512MomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
 }
 #endif

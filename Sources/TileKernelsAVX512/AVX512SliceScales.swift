@@ -27,19 +27,19 @@ package func avx512MomentumBuffers(
 }
 
 @inline(never)
-package func avx512SliceMinima(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+package func avx512ScaleBySmallest(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
-  sliceMinimaStage(vectors, geometry, start, count, scales)
+  scaleBySmallestStage(values, vectors, geometry, start, count)
 }
 
 @inline(never)
-package func avx512SliceMaxima(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+package func avx512ScaleByLargest(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
-  sliceMaximaStage(vectors, geometry, start, count, scales)
+  scaleByLargestStage(values, vectors, geometry, start, count)
 }
 
 @inline(never)
@@ -48,10 +48,5 @@ package func avx512RaiseSlices(
   _ vectors: UnsafeMutablePointer<Int32>
 ) {
   raiseSlicesStage(values, geometry, start, count, vectors)
-}
-
-@inline(never)
-package func avx512Multiply(_ values: UnsafeMutablePointer<Float>, _ factors: UnsafePointer<Float>, _ count: Int) {
-  multiplyStage(values, factors, count)
 }
 #endif

@@ -42,7 +42,7 @@ package func portableAdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  adamFromCodesStage(parameters, gradients, first, second, count, constants)
+  adamFromBytesStage(parameters, gradients, first, second, count, constants)
 }
 
 @inline(never)
@@ -50,7 +50,7 @@ package func portableMomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
+  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
 }
 
 @inline(never)
@@ -66,20 +66,4 @@ package func portableEncodeNibbles(
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
   encodeNibblesStage(values, count, reciprocal, map, codes)
-}
-
-@inline(never)
-package func portableAdamFromNibbles(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: NibbleBlock,
-  _ second: NibbleBlock, _ count: Int, _ constants: AdamConstants
-) -> MomentMaxima {
-  adamFromCodesStage(parameters, gradients, first, second, count, constants)
-}
-
-@inline(never)
-package func portableMomentumFromNibbles(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: NibbleBlock, _ count: Int,
-  _ constants: MomentumConstants
-) -> Float {
-  momentumFromCodesStage(parameters, gradients, buffer, count, constants)
 }

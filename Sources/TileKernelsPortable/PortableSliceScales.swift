@@ -26,19 +26,19 @@ package func portableMomentumBuffers(
 }
 
 @inline(never)
-package func portableSliceMinima(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+package func portableScaleBySmallest(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
-  sliceMinimaStage(vectors, geometry, start, count, scales)
+  scaleBySmallestStage(values, vectors, geometry, start, count)
 }
 
 @inline(never)
-package func portableSliceMaxima(
-  _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ scales: UnsafeMutablePointer<Float>
+package func portableScaleByLargest(
+  _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
+  _ count: Int
 ) {
-  sliceMaximaStage(vectors, geometry, start, count, scales)
+  scaleByLargestStage(values, vectors, geometry, start, count)
 }
 
 @inline(never)
@@ -47,9 +47,4 @@ package func portableRaiseSlices(
   _ vectors: UnsafeMutablePointer<Int32>
 ) {
   raiseSlicesStage(values, geometry, start, count, vectors)
-}
-
-@inline(never)
-package func portableMultiply(_ values: UnsafeMutablePointer<Float>, _ factors: UnsafePointer<Float>, _ count: Int) {
-  multiplyStage(values, factors, count)
 }

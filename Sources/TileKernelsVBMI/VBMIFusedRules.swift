@@ -55,7 +55,7 @@ package func vbmiAdamFromBytes(
   }
   var maxima = MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
   if done < count {
-    let rest = adamFromCodesStage(
+    let rest = adamFromBytesStage(
       parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done, constants
     )
     maxima = maxima.larger(rest)
@@ -102,7 +102,7 @@ package func vbmiMomentumFromBytes(
   }
   var absmax = MomentMaxima(firstBits: largestLane(maximum), secondBits: 0)
   if done < count {
-    let rest = momentumFromCodesStage(
+    let rest = momentumFromBytesStage(
       parameters + done, gradients + done, buffer.advanced(by: done), count &- done, constants)
     absmax = absmax.larger(MomentMaxima(firstBits: magnitudeBits(rest), secondBits: 0))
   }

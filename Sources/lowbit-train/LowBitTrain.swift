@@ -8,6 +8,7 @@ let program = Program(name: "lowbit-train", usageStatus: 2, failureStatus: 2)
 struct LowBitTrain {
   static func main() {
     program.run { arguments in
+      if StudyOptions.areMeant(by: arguments) { return try Study.run(StudyOptions(arguments)) }
       let options = try Options(arguments)
       if !options.help { return try compare(options) }
       Terminal.line(Options.usage)

@@ -43,7 +43,7 @@ struct Options: Equatable {
     if saveEvery != nil && checkpointPath == nil { throw UsageProblem("--save-every needs --checkpoint") }
   }
 
-  private static func names(_ list: String) throws(UsageProblem) -> [String] {
+  static func names(_ list: String) throws(UsageProblem) -> [String] {
     var names: [String] = []
     for name in list.split(separator: ",") {
       guard let entry = OptimizerEntry.named(String(name)) else {
@@ -56,7 +56,7 @@ struct Options: Equatable {
     return names
   }
 
-  private static func count(_ text: String, _ name: String) throws(UsageProblem) -> Int {
+  static func count(_ text: String, _ name: String) throws(UsageProblem) -> Int {
     guard let count = Int(text), count > 0 else { throw UsageProblem("\(name) needs a number above 0, not \(text)") }
     return count
   }
@@ -82,6 +82,7 @@ struct Options: Equatable {
     and compares what they reach and how much memory their state takes.
 
     usage: \(program.name) [options]
+           \(program.name) --study --help     for the comparison over many tasks and seeds
 
       --optimizers LIST   names with commas between them (default: \(Options().optimizers.joined(separator: ",")))
                           known: \(OptimizerEntry.all.map(\.name).joined(separator: ", "))

@@ -67,6 +67,7 @@ final class BlockQuantizerTests: XCTestCase {
   private let quantizers = [
     BlockQuantizer.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2,
     BlockQuantizer(.dynamic4, blockSize: 128, scaleRule: .signedExtreme),
+    BlockQuantizer(.normalFloat4, blockSize: 128),
     BlockQuantizer(.dynamic3, blockSize: 128, scaleRule: .signedExtreme),
     BlockQuantizer(.dynamic2, blockSize: 128, scaleRule: .signedExtreme),
   ]

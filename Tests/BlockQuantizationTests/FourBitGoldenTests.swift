@@ -18,6 +18,16 @@ final class FourBitGoldenTests: XCTestCase {
       golden.floats("maps/unsigned_linear_nozero_4bit").map(\.bitPattern))
   }
 
+  /// As bitsandbytes publishes them, bit for bit.
+  func testNormalFloatMap() {
+    XCTAssertEqual(
+      Codebook.normalFloat4.values.map(\.bitPattern),
+      [
+        0xbf80_0000, 0xbf32_39b1, 0xbf06_6b30, 0xbeca_32a0, 0xbe91_a24d, 0xbe3d_353f, 0xbdba_7871, 0,
+        0x3da2_faff, 0x3e24_cae3, 0x3e7c_04dd, 0x3ead_033a, 0x3ee1_a4b8, 0x3f10_07ab, 0x3f39_13b3, 0x3f80_0000,
+      ])
+  }
+
   func testBlocksOf128() throws {
     let golden = try golden()
     var cases = 0

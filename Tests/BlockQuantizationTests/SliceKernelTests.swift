@@ -41,12 +41,14 @@ final class SliceKernelTests: XCTestCase {
         let elements = places[start..<start + count]
         let smallest = elements.map { $0.map { vectors[$0] }.min()! }
         let largest = elements.map { $0.map { vectors[$0] }.max()! }
+        let values = (0..<count).map { _ in generator.normal() }
         for kernels in KernelSet.available {
-          var scales = [Float](repeating: 7, count: count + 1)
-          kernels.sliceMinima(vectors, shape.geometry, start, count, &scales)
-          XCTAssertEqual(scales, smallest + [7], "\(kernels.name) \(dimensions) \(start) \(count)")
-          kernels.sliceMaxima(vectors, shape.geometry, start, count, &scales)
-          XCTAssertEqual(scales, largest + [7], "\(kernels.name) \(dimensions) \(start) \(count)")
+          var scaled = values + [7]
+          kernels.scaleBySmallest(&scaled, vectors, shape.geometry, start, count)
+          XCTAssertEqual(scaled, zip(values, smallest).map { $0 * $1 } + [7], "\(kernels.name) \(dimensions) \(start)")
+          scaled = values + [7]
+          kernels.scaleByLargest(&scaled, vectors, shape.geometry, start, count)
+          XCTAssertEqual(scaled, zip(values, largest).map { $0 * $1 } + [7], "\(kernels.name) \(dimensions) \(start)")
         }
       }
     }
@@ -101,65 +103,7 @@ final class SliceKernelTests: XCTestCase {
           _ = kernels.momentum(&movedP, g, &newB, count, momentum)
           kernels.momentumBuffers(p, g, &aloneB, count, momentum)
           XCTAssertEqual(aloneB, newB, kernels.name)
-          var product = m
-          kernels.multiply(&product, v, count)
-          XCTAssertEqual(product, zip(m, v).map { $0 * $1 }, kernels.name)
         }
-      }
-    }
-  }
-
-  /// Rules that decode 4-bit codes equal decoding first.
-  func testRulesOnNibbles() {
-    var generator = SeededGenerator()
-    let adam = AdamConstants(
-      beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-3, scaledEpsilon: 3e-10,
-      coupledDecay: 0.01, decoupledDecay: 1e-5)
-    let momentum = MomentumConstants(
-      bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: 1, directionOfBuffer: 0.9, learningRate: 0.1,
-      coupledDecay: 0.01)
-    guard case .nibbles(let signed) = Codebook.dynamic4.tables.map,
-      case .nibbles(let unsigned) = Codebook.linear4Unsigned.tables.map
-    else { return XCTFail("no 4-bit codes") }
-    for count in 1...300 {
-      let p = (0..<count).map { _ in generator.normal() }
-      let g = (0..<count).map { _ in generator.wideRange() }
-      let codes = (0..<2).map { _ in (0...count / 2).map { _ in UInt8(truncatingIfNeeded: generator.next()) } }
-      let scales = (generator.wideRange().magnitude, generator.wideRange().magnitude)
-      for kernels in KernelSet.available {
-        var (fusedP, fusedM, fusedV) = (p, [Float](repeating: 7, count: count), [Float](repeating: 7, count: count))
-        var (plainP, plainM, plainV) = (fusedP, fusedM, fusedV)
-        kernels.decodeNibbles(codes[0], count, scales.0, signed, &plainM)
-        kernels.decodeNibbles(codes[1], count, scales.1, unsigned, &plainV)
-        let plainB = plainM
-        let plain = kernels.adam(&plainP, g, &plainM, &plainV, count, adam)
-        let fused = codes[0].withUnsafeBufferPointer { first in
-          codes[1].withUnsafeBufferPointer { second in
-            fusedM.withUnsafeMutableBufferPointer { m in
-              fusedV.withUnsafeMutableBufferPointer { v in
-                kernels.adamFromNibbles(
-                  &fusedP, g,
-                  NibbleBlock(codes: first.baseAddress!, scale: scales.0, map: signed, values: m.baseAddress!),
-                  NibbleBlock(codes: second.baseAddress!, scale: scales.1, map: unsigned, values: v.baseAddress!),
-                  count, adam)
-              }
-            }
-          }
-        }
-        XCTAssertEqual([plain.first, plain.second], [fused.first, fused.second], "\(kernels.name) \(count)")
-        XCTAssertEqual([plainP, plainM, plainV], [fusedP, fusedM, fusedV], "\(kernels.name) \(count)")
-
-        var (plainQ, fusedQ, newB) = (p, p, plainB)
-        let maximum = kernels.momentum(&plainQ, g, &newB, count, momentum)
-        let fusedMaximum = codes[0].withUnsafeBufferPointer { codes in
-          fusedM.withUnsafeMutableBufferPointer { m in
-            kernels.momentumFromNibbles(
-              &fusedQ, g, NibbleBlock(codes: codes.baseAddress!, scale: scales.0, map: signed, values: m.baseAddress!),
-              count, momentum)
-          }
-        }
-        XCTAssertEqual(maximum, fusedMaximum)
-        XCTAssertEqual([plainQ, newB], [fusedQ, fusedM], "\(kernels.name) \(count)")
       }
     }
   }

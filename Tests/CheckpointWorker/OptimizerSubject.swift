@@ -47,7 +47,7 @@ public struct OptimizerSubject: Sendable {
 
   private static let float32 = ["float32", "float32"]
   private static let dynamic8 = ["dynamic8", "dynamic8Unsigned"]
-  private static let dynamic4 = ["dynamic4", "linear4Unsigned-rankOne"]
+  private static let normalFloat4 = ["normalFloat4", "linear4Unsigned-rankOne"]
   private static let dynamic3 = ["dynamic3", "logarithmic3"]
   private static let dynamic2 = ["dynamic2", "logarithmic2"]
 
@@ -58,13 +58,14 @@ public struct OptimizerSubject: Sendable {
     .init(
       "Adam8bit", "adam", dynamic8, { Adam8bit() },
       { Adam8bit(learningRate: 2e-3, beta1: 0.85, epsilon: 1e-6, blockSize: $0 ?? 320) }),
-    .init("Adam4bit", "adam", dynamic4, { Adam4bit() }, { Adam4bit(learningRate: 2e-3, beta1: 0.8, blockSize: $0) }),
+    .init(
+      "Adam4bit", "adam", normalFloat4, { Adam4bit() }, { Adam4bit(learningRate: 2e-3, beta1: 0.8, blockSize: $0) }),
     .init("Adam3bit", "adam", dynamic3, { Adam3bit() }, { Adam3bit(learningRate: 2e-3, blockSize: $0 ?? 320) }),
     .init("Adam2bit", "adam", dynamic2, { Adam2bit() }, { Adam2bit(learningRate: 2e-3, beta1: 0.6, blockSize: $0) }),
     .init(
       "AdamW32", "adamw", float32, { AdamW32() }, { AdamW32(learningRate: 2e-3, biasCorrection: false, blockSize: $0) }),
     .init("AdamW8bit", "adamw", dynamic8, { AdamW8bit() }, { AdamW8bit(learningRate: 2e-3, blockSize: $0) }),
-    .init("AdamW4bit", "adamw", dynamic4, { AdamW4bit() }, { AdamW4bit(learningRate: 2e-3, blockSize: $0 ?? 64) }),
+    .init("AdamW4bit", "adamw", normalFloat4, { AdamW4bit() }, { AdamW4bit(learningRate: 2e-3, blockSize: $0 ?? 64) }),
     .init(
       "AdamW3bit", "adamw", dynamic3, { AdamW3bit() }, { AdamW3bit(learningRate: 2e-3, beta2: 0.99, blockSize: $0) }),
     .init("AdamW2bit", "adamw", dynamic2, { AdamW2bit() }, { AdamW2bit(learningRate: 2e-3, blockSize: $0 ?? 512) }),

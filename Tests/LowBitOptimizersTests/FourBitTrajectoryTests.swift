@@ -4,7 +4,7 @@ import XCTest
 
 @testable import LowBitOptimizers
 
-/// AdamW4bit against the code of the paper: scales per block for a vector, per row and column for a matrix.
+/// AdamW against the code of the paper, with that paper's maps: scales per block for a vector, per row and column for a matrix.
 ///
 /// The files here hold the first steps, or some blocks. `LOWBIT_GOLDEN` names a folder with whole ones, of any shape.
 final class FourBitTrajectoryTests: XCTestCase {
@@ -20,7 +20,8 @@ final class FourBitTrajectoryTests: XCTestCase {
   ) throws -> Int {
     let count = shape?.reduce(1, *) ?? golden.shape("step1/p")[0]
     let stride = inputs.shape("grads")[1]
-    let optimizer = AdamW4bit(learningRate: 1e-3, weightDecay: 0.01)
+    let optimizer = AdamWMixed(
+      firstMoment: .dynamic4, secondMoment: .linear4, learningRate: 1e-3, weightDecay: 0.01)
     optimizer.sizeRule.minimumCount = 0
     var parameter = Array(inputs.floats("p0").prefix(count))
     var snapshots = 0

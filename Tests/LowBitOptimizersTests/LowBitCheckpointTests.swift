@@ -207,9 +207,9 @@ final class LowBitCheckpointTests: XCTestCase {
   /// A parameter may have blocks where the optimizer asks for scales per row and column, never the other way round.
   func testScalesPerRowAndColumnAreOfTheOptimizer() throws {
     let rows = try split(Adam4bit(blockSize: 64))
-    let blocks = AdamMixed(firstMoment: .dynamic4, secondMoment: .linear4PerBlock, blockSize: 64)
+    let blocks = AdamMixed(firstMoment: .normalFloat4, secondMoment: .linear4PerBlock, blockSize: 64)
     assertRefused(
-      rows.edited("first=dynamic4 second=linear4Unsigned-rankOne\"", "first=dynamic4 second=linear4Unsigned\""),
+      rows.edited("first=normalFloat4 second=linear4Unsigned-rankOne\"", "first=normalFloat4 second=linear4Unsigned\""),
       by: blocks, .mismatch, "parameter/m")
     var all = rows
     all.header = all.header.replacingOccurrences(of: "linear4Unsigned-rankOne", with: "linear4Unsigned")
@@ -219,7 +219,7 @@ final class LowBitCheckpointTests: XCTestCase {
       assertRefused(file, by: Adam4bit(), .unsupported, "parameter/m", wrong)
     }
     for wrong in ["logarithmic2", "linear4Unsigned"] {
-      let file = rows.edited("block=64 first=dynamic4", "block=64 first=\(wrong)")
+      let file = rows.edited("block=64 first=normalFloat4", "block=64 first=\(wrong)")
       assertRefused(file, by: Adam4bit(), .invalidValue, "", wrong)
     }
   }

@@ -23,7 +23,7 @@ struct OracleFormat {
     let codebooks =
       isSecond
       ? ["dynamic8Unsigned": 8, "linear4Unsigned": 4]
-      : ["dynamic8": 8, "dynamic4": 4, "dynamic3": 3, "dynamic2": 2]
+      : ["dynamic8": 8, "dynamic4": 4, "normalFloat4": 4, "dynamic3": 3, "dynamic2": 2]
     if let bits = codebooks[String(parts[0])] {
       self.bits = bits
       isSignedExtreme = ending == "signedExtreme"

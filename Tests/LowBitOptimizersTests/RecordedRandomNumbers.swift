@@ -41,11 +41,12 @@ struct RecordedRandomNumbers {
     let set = KernelSet.current
     return KernelSet(
       name: "recorded", absmax: set.absmax, adam: set.adam, momentum: set.momentum, adamFromBytes: set.adamFromBytes,
-      momentumFromBytes: set.momentumFromBytes, adamFromNibbles: set.adamFromNibbles,
-      momentumFromNibbles: set.momentumFromNibbles, decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes,
+      momentumFromBytes: set.momentumFromBytes, adamOnNibbles: set.adamOnNibbles,
+      momentumOnNibbles: set.momentumOnNibbles, decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes,
       decodeNibbles: set.decodeNibbles, encodeNibbles: set.encodeNibbles, adamFirstMoments: set.adamFirstMoments,
-      adamSecondMoments: set.adamSecondMoments, momentumBuffers: set.momentumBuffers, sliceMinima: set.sliceMinima,
-      sliceMaxima: set.sliceMaxima, raiseSlices: set.raiseSlices, multiply: set.multiply,
+      adamSecondMoments: set.adamSecondMoments, momentumBuffers: set.momentumBuffers,
+      scaleBySmallest: set.scaleBySmallest,
+      scaleByLargest: set.scaleByLargest, raiseSlices: set.raiseSlices,
       decodeLevels: set.decodeLevels, encodePacked: set.encodePacked, fillUniforms: fillUniforms,
       fastQuantile: set.fastQuantile, encodeLogarithmic: set.encodeLogarithmic)
   }

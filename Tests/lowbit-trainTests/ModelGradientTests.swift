@@ -1,3 +1,4 @@
+import LowBitOptimizers
 import XCTest
 
 @testable import lowbit_train
@@ -35,6 +36,46 @@ final class ModelGradientTests: XCTestCase {
     }
   }
 
+  func testStableEmbeddingInFrontOfTheModel() {
+    var random = TestValues()
+    let model = CharacterModel(sizes, embedding: .stable)
+    let store = ParameterStore(layout: model.layout, seed: 1)
+    for parameter in store.parameters {
+      for i in parameter.value.indices { parameter.value[i] = random.next() }
+    }
+    XCTAssertFalse(store.parameters.contains { $0.name == "embedding.symbols" })
+    let layer = StableEmbedding(
+      weight: random.array(sizes.vocabulary * sizes.width), dimension: sizes.width, gain: random.array(sizes.width),
+      bias: random.array(sizes.width))
+    let inputs: [Int32] = [1, 4, 4, 0, 6, 2, 5, 3, 3, 1]
+    let targets: [Int32] = [4, 4, 0, 6, 2, 5, 3, 3, 1, 0]
+    let memory = CharacterModelMemory(model, sequences: 2)
+    let pass = Pass(values: store.values, gradients: store.gradients, panel: memory.panel)
+    layer.lookUp(inputs, into: memory.streams[0])
+    let loss = model.lossAndGradient(inputs, targets: targets, scale: 1 / Float(targets.count), memory, pass: pass)
+    layer.backward(UnsafeBufferPointer(start: memory.stream, count: inputs.count * sizes.width))
+
+    var reference = ReferenceModel(sizes: sizes)
+    for parameter in store.parameters { reference.tensors[parameter.name] = doubles(Array(parameter.value)) }
+    let own = [
+      ("embedding.symbols", layer.weight, layer.weightGradient), ("embedding.gain", layer.gain, layer.gainGradient),
+      ("embedding.bias", layer.bias, layer.biasGradient),
+    ]
+    for (name, values, _) in own { reference.tensors[name] = doubles(values) }
+    XCTAssertEqual(loss / Double(targets.count), reference.loss(inputs, targets: targets), accuracy: 1e-5)
+
+    let positions = store.parameters.first { $0.name == "embedding.positions" }!
+    for (name, values, gradient) in own
+      + [(positions.name, Array(positions.value), Array(positions.gradient))]
+    {
+      assertGradient(name, gradient, at: values) { values in
+        reference.tensors[name] = values
+        return reference.loss(inputs, targets: targets)
+      }
+      reference.tensors[name] = doubles(values)
+    }
+  }
+
   func testEveryParameterHasItsNameShapeAndPlace() {
     let model = CharacterModel(CharacterModelSizes(vocabulary: 70))
     let store = ParameterStore(layout: model.layout, seed: 1)
@@ -61,11 +102,12 @@ private struct ReferenceModel {
     let width = sizes.width
     var stream: [Double] = []
     for (row, symbol) in inputs.enumerated() {
-      for i in 0..<width {
-        stream.append(
-          tensors["embedding.symbols"]![Int(symbol) * width + i]
-            + tensors["embedding.positions"]![row % sizes.context * width + i])
+      var values = Array(tensors["embedding.symbols"]![Int(symbol) * width..<(Int(symbol) + 1) * width])
+      if let gain = tensors["embedding.gain"] {
+        values = Reference.layerNorm(values, gain, tensors["embedding.bias"]!)
       }
+      let position = row % sizes.context * width
+      stream += sum(values, Array(tensors["embedding.positions"]![position..<position + width]))
     }
     for block in 0..<sizes.blocks {
       let name = "block\(block)"

@@ -144,10 +144,10 @@ final class TrainingTests: XCTestCase {
     let task = task()
     var position = DataPosition(seed: 1)
     _ = task.lossAndGradient(at: &position)
-    let length = task.parameters.clipGradient(to: 1e-3)
+    let length = task.clipGradient(to: 1e-3)
     XCTAssertGreaterThan(length, 1e-3)
-    XCTAssertEqual(task.parameters.clipGradient(to: 1), 1e-3, accuracy: 1e-8)
-    XCTAssertEqual(task.parameters.clipGradient(to: 1), 1e-3, accuracy: 1e-8)
+    XCTAssertEqual(task.clipGradient(to: 1), 1e-3, accuracy: 1e-8)
+    XCTAssertEqual(task.clipGradient(to: 1), 1e-3, accuracy: 1e-8)
   }
 
   func testScheduleRisesThenFallsToZero() {

@@ -10,13 +10,12 @@ extension KernelSet {
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
     momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
-    adamFromNibbles: portableAdamFromNibbles, momentumFromNibbles: portableMomentumFromNibbles,
+    adamOnNibbles: portableAdamOnNibbles, momentumOnNibbles: portableMomentumOnNibbles,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
     decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
     adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments,
     momentumBuffers: portableMomentumBuffers,
-    sliceMinima: portableSliceMinima, sliceMaxima: portableSliceMaxima, raiseSlices: portableRaiseSlices,
-    multiply: portableMultiply,
+    scaleBySmallest: portableScaleBySmallest, scaleByLargest: portableScaleByLargest, raiseSlices: portableRaiseSlices,
     decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
     fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
 
@@ -24,44 +23,43 @@ extension KernelSet {
   static let avx2 = KernelSet(
     name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
     momentumFromBytes: avx2MomentumFromBytes,
-    adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+    adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
     decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
     adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments,
     momentumBuffers: avx2MomentumBuffers,
-    sliceMinima: avx2SliceMinima, sliceMaxima: avx2SliceMaxima, raiseSlices: avx2RaiseSlices, multiply: avx2Multiply,
+    scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
-  /// Without byte permutations the bytes are decoded one by one.
+  /// Without byte permutations the bytes are decoded one by one. Codes of 2 and 3 bits, and logarithmic ones, use the
+  /// stages of `avx2`, which every such CPU has.
   static let avx512 =
     CPUFeatures.current.vbmi
     ? KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes,
-      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
       decodeBytes: vbmiDecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
-      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
-      multiply: avx512Multiply,
-      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
-      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
+      scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
+      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
     : KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
-      adamFromNibbles: avx2AdamFromNibbles, momentumFromNibbles: avx2MomentumFromNibbles,
+      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
       decodeBytes: avx512DecodeBytes,
       encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
-      sliceMinima: avx512SliceMinima, sliceMaxima: avx512SliceMaxima, raiseSlices: avx512RaiseSlices,
-      multiply: avx512Multiply,
-      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
-      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
+      scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
+      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
+      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
   #endif
 
   /// The sets that this machine can run, the fastest last.

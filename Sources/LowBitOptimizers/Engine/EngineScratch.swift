@@ -10,7 +10,7 @@ final class EngineScratch {
   private let floats: UnsafeMutablePointer<Float>
   private let maxima: UnsafeMutablePointer<Int32>
 
-  /// Values and factors of two moments.
+  /// Values and random numbers of two moments.
   private static let piecesPerThread = 4
 
   init(threadCount: Int, blockSize: Int, sliceCount: Int) {
@@ -41,8 +41,8 @@ final class EngineScratch {
   func blockScratch(_ thread: Int) -> BlockScratch {
     let base = floats + thread * Self.stride(Self.piecesPerThread * blockSize)
     return BlockScratch(
-      first: MomentScratch(values: base, factors: base + 2 * blockSize),
-      second: MomentScratch(values: base + blockSize, factors: base + 3 * blockSize))
+      first: MomentScratch(values: base, uniforms: base + 2 * blockSize),
+      second: MomentScratch(values: base + blockSize, uniforms: base + 3 * blockSize))
   }
 
   func maxima(_ thread: Int) -> UnsafeMutablePointer<Int32> { maxima + thread * Self.stride(sliceCount) }

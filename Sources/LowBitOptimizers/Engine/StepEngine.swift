@@ -119,9 +119,7 @@ final class StepEngine: @unchecked Sendable {
   private func update(_ chunk: Range<Int>, thread: Int) {
     let scratch = scratch.blockScratch(thread)
     forEachTask(in: chunk) { index, blocks in
-      let task = tasks[index]
-      var skipped = 0
-      for block in blocks where !task.update(block: block, scratch, kernels) { skipped += 1 }
+      let skipped = tasks[index].update(blocks: blocks, scratch, kernels)
       if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
     }
   }

@@ -57,7 +57,7 @@ extension TensorTask {
     for (memory, scratch) in [(first, scratch.first), (second, scratch.second)] {
       guard case .rankOne(let memory) = memory else { continue }
       memory.decode(at: start, count: count, into: scratch, kernels)
-      memory.encode(scratch.values, at: start, count: count, absmax: 0, scratch: scratch, kernels)
+      memory.encode(scratch.values, at: start, count: count, absmax: 0, kernels)
     }
   }
 }

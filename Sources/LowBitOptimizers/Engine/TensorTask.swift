@@ -18,6 +18,24 @@ struct TensorTask {
 
   var blockCount: Int { rows?.blockCount ?? (count + blockSize - 1) / blockSize }
 
+  /// Updates some blocks and returns how many were skipped.
+  func update(blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int {
+    if rows == nil, let nibbles = first.nibbleMoment(scratch.first) {
+      let run = BlockRun(
+        parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: blocks)
+      switch constants {
+      case .adam(let constants):
+        if let secondNibbles = second.nibbleMoment(scratch.second) {
+          return kernels.adamOnNibbles(run, nibbles, secondNibbles, constants)
+        }
+      case .momentum(let constants): return kernels.momentumOnNibbles(run, nibbles, constants)
+      }
+    }
+    var skippedCount = 0
+    for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
+    return skippedCount
+  }
+
   /// Updates one block: decode, rule, encode. Returns false if it was skipped.
   @inline(__always)
   func update(block: Int, _ scratch: BlockScratch, _ kernels: KernelSet) -> Bool {
@@ -40,11 +58,6 @@ struct TensorTask {
       {
         (m, v) = (bytes1.values, bytes2.values)
         maxima = kernels.adamFromBytes(parameters, gradients, bytes1, bytes2, count, constants)
-      } else if let nibbles1 = first.nibbleBlock(block, at: start, scratch: scratch.first),
-        let nibbles2 = second.nibbleBlock(block, at: start, scratch: scratch.second)
-      {
-        (m, v) = (nibbles1.values, nibbles2.values)
-        maxima = kernels.adamFromNibbles(parameters, gradients, nibbles1, nibbles2, count, constants)
       } else {
         m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
         v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
@@ -60,9 +73,6 @@ struct TensorTask {
       if let bytes = first.byteBlock(block, at: start, scratch: scratch.first) {
         b = bytes.values
         absmax = kernels.momentumFromBytes(parameters, gradients, bytes, count, constants)
-      } else if let nibbles = first.nibbleBlock(block, at: start, scratch: scratch.first) {
-        b = nibbles.values
-        absmax = kernels.momentumFromNibbles(parameters, gradients, nibbles, count, constants)
       } else {
         b = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
         absmax = kernels.momentum(parameters, gradients, b, count, constants)

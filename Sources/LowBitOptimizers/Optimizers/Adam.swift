@@ -95,9 +95,10 @@ public final class Adam8bit: AdamOptimizer {
 
 /// Adam with 4-bit state: 1.04 bytes a parameter for a 1024 × 1024 matrix, 1.0625 for a vector.
 ///
-/// The first moment has the signed dynamic exponent map in blocks of 128. The second has the linear map without zero:
-/// scaled by row and column where the caller names a shape, in blocks of 128 where it does not ("Memory Efficient
-/// Optimizers with 4-bit States", Li, Chen and Zhu, section 4).
+/// The second moment has the linear map without zero: scaled by row and column where the caller names a shape, in blocks
+/// of 128 where it does not ("Memory Efficient Optimizers with 4-bit States", Li, Chen and Zhu, section 4). The first has
+/// the NormalFloat map in blocks of 128, which trains better here than that paper's dynamic exponent map; with that it is
+/// `AdamMixed(firstMoment: .dynamic4, secondMoment: .linear4)`.
 ///
 /// ```swift
 /// let optimizer = Adam4bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)
@@ -105,7 +106,7 @@ public final class Adam8bit: AdamOptimizer {
 /// ```
 public final class Adam4bit: AdamOptimizer {
   override class func formats(blockSize: Int?) -> StateFormats {
-    StateFormats(.dynamic4, .linear4, blockSize: blockSize)
+    StateFormats(.normalFloat4, .linear4, blockSize: blockSize)
   }
 }
 

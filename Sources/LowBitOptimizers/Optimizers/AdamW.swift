@@ -58,7 +58,7 @@ public final class AdamW8bit: AdamWOptimizer {
 /// ```
 public final class AdamW4bit: AdamWOptimizer {
   override class func formats(blockSize: Int?) -> StateFormats {
-    StateFormats(.dynamic4, .linear4, blockSize: blockSize)
+    StateFormats(.normalFloat4, .linear4, blockSize: blockSize)
   }
 }
 

@@ -130,11 +130,11 @@ enum MomentMemory {
     return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch.values)
   }
 
-  /// The block for a rule that decodes nibbles itself; nil in other formats.
-  @inline(__always)
-  func nibbleBlock(_ block: Int, at start: Int, scratch: MomentScratch) -> NibbleBlock? {
+  /// The moment for a step over blocks of 4-bit codes; nil in other formats.
+  func nibbleMoment(_ scratch: MomentScratch) -> NibbleMoment? {
     guard case .blocks(let codec, let codes, let scales) = self, case .nibbles(let map) = codec.map else { return nil }
-    return NibbleBlock(codes: codes + start / 2, scale: scales[block], map: map, values: scratch.values)
+    return NibbleMoment(
+      codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: scratch.values)
   }
 
   /// Stores the block's new values, whose largest magnitude is known. They are overwritten.
@@ -149,9 +149,9 @@ enum MomentMemory {
       scales[block] = codec.encode(
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
     case .rankOne(let memory):
-      memory.encode(values, at: start, count: count, absmax: absmax, scratch: scratch, kernels)
+      memory.encode(values, at: start, count: count, absmax: absmax, kernels)
     case .logarithmic(let memory):
-      memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.factors, kernels)
+      memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.uniforms, kernels)
     }
   }
 }
@@ -160,6 +160,6 @@ enum MomentMemory {
 struct MomentScratch {
   /// The decoded values.
   let values: UnsafeMutablePointer<Float>
-  /// A factor or a random number for each value.
-  let factors: UnsafeMutablePointer<Float>
+  /// A random number for each value.
+  let uniforms: UnsafeMutablePointer<Float>
 }

@@ -71,7 +71,7 @@ struct RankOneMemory {
   @inline(__always)
   func decode(at start: Int, count: Int, into scratch: MomentScratch, _ kernels: KernelSet) {
     codec.decode(
-      codes, scales: scales, start: start, count: count, into: scratch.values, factors: scratch.factors, kernels)
+      codes, scales: scales, start: start, count: count, into: scratch.values, kernels)
   }
 
   func raise(
@@ -85,12 +85,11 @@ struct RankOneMemory {
   /// Encodes with the new scales. The values, whose largest magnitude is known, are overwritten.
   @inline(__always)
   func encode(
-    _ values: UnsafeMutablePointer<Float>, at start: Int, count: Int, absmax: Float, scratch: MomentScratch,
-    _ kernels: KernelSet
+    _ values: UnsafeMutablePointer<Float>, at start: Int, count: Int, absmax: Float, _ kernels: KernelSet
   ) {
     if !(absmax < .infinity) { saturateStage(values, count) }
     codec.encode(
-      values, reciprocals: reciprocals, start: start, count: count, codes: codes, factors: scratch.factors, kernels)
+      values, reciprocals: reciprocals, start: start, count: count, codes: codes, kernels)
   }
 
   func prepareScales() { RankOneCodec.reciprocals(of: maxima, count: sliceCount, into: reciprocals) }

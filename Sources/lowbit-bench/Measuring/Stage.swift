@@ -12,7 +12,7 @@ enum Stage: String, CaseIterable, Sendable {
   case decodeUnsigned = "decode unsigned"
   case encodeSigned = "encode signed"
   case encodeUnsigned = "encode unsigned"
-  case adamFromNibbles = "rule Adam with decoding, 4 bits"
+  case adamOnNibbles = "whole step of Adam, 4 bits"
   case decodeNibbles = "decode 4 bits"
   case encodeNibbles = "encode 4 bits"
 }
@@ -34,6 +34,7 @@ final class StageMemory {
   private let squares: UnsafeMutablePointer<Float>
   private let decoded: UnsafeMutablePointer<Float>
   private let decodedSquares: UnsafeMutablePointer<Float>
+  private let scales: UnsafeMutablePointer<Float>
   private let signedCodes: UnsafeMutablePointer<UInt8>
   private let unsignedCodes: UnsafeMutablePointer<UInt8>
 
@@ -53,12 +54,15 @@ final class StageMemory {
     squares = array { gradient($0) * gradient($0) }
     decoded = array { _ in 0 }
     decodedSquares = array { _ in 0 }
+    scales = array { _ in 0.01 }
     signedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 3)) }
     unsignedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 4)) }
   }
 
   deinit {
-    for floats in [parameters, gradients, first, second, squares, decoded, decodedSquares] { floats.deallocate() }
+    for floats in [parameters, gradients, first, second, squares, decoded, decodedSquares, scales] {
+      floats.deallocate()
+    }
     for codes in [signedCodes, unsignedCodes] { codes.deallocate() }
   }
 
@@ -92,11 +96,12 @@ final class StageMemory {
       _ = signed.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start, kernels)
     case .encodeUnsigned:
       _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
-    case .adamFromNibbles:
-      _ = kernels.adamFromNibbles(
-        parameters + start, gradients + start,
-        nibbleBlock(signed4, signedCodes + start / 2, scale: 0.01, values: decoded + start),
-        nibbleBlock(unsigned4, unsignedCodes + start / 2, scale: 1e-4, values: decodedSquares + start), blockSize,
+    case .adamOnNibbles:
+      let run = BlockRun(
+        parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
+        blocks: start / blockSize..<start / blockSize + 1)
+      _ = kernels.adamOnNibbles(
+        run, nibbleMoment(signed4, signedCodes, decoded), nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
         adamConstants)
     case .decodeNibbles:
       signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
@@ -105,11 +110,11 @@ final class StageMemory {
     }
   }
 
-  private func nibbleBlock(
-    _ codec: BlockCodec, _ codes: UnsafePointer<UInt8>, scale: Float, values: UnsafeMutablePointer<Float>
-  ) -> NibbleBlock {
+  private func nibbleMoment(
+    _ codec: BlockCodec, _ codes: UnsafeMutablePointer<UInt8>, _ values: UnsafeMutablePointer<Float>
+  ) -> NibbleMoment {
     guard case .nibbles(let map) = codec.map else { fatalError("not a codebook of 4-bit codes") }
-    return NibbleBlock(codes: codes, scale: scale, map: map, values: values)
+    return NibbleMoment(codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: values)
   }
 
   private func signedBlock(_ start: Int) -> ByteBlock {

@@ -19,13 +19,14 @@ struct CharacterModel {
   let finalNorm: LayerNorm
   let output: Dense
 
-  init(_ sizes: CharacterModelSizes) {
+  init(_ sizes: CharacterModelSizes, embedding tokens: TokenEmbedding = .plain) {
     self.sizes = sizes
     var layout = ParameterLayout()
     // Large for such a model, but at this width it learns faster than with the 0.02 of large ones.
     let deviation = 0.1
     embedding = Embedding(
-      vocabulary: sizes.vocabulary, context: sizes.context, width: sizes.width, deviation: deviation, layout: &layout)
+      tokens, vocabulary: sizes.vocabulary, context: sizes.context, width: sizes.width, deviation: deviation,
+      layout: &layout)
     blocks = (0..<sizes.blocks).map { index in
       TransformerBlock(
         "block\(index)", width: sizes.width, heads: sizes.heads, context: sizes.context, deviation: deviation,
@@ -38,6 +39,9 @@ struct CharacterModel {
   }
 
   /// Runs forward and leaves the scores of every next symbol in `memory.scores`.
+  ///
+  /// With a stable embedding, `memory.streams[0]` holds the output of that layer already, and after the backward pass
+  /// `memory.stream` holds the loss's gradient by it.
   func forward(_ input: [Int32], _ memory: CharacterModelMemory, pass: Pass) {
     let sequences = input.count / sizes.context
     precondition(input.count == sequences * sizes.context && sequences <= memory.sequences)

@@ -71,6 +71,15 @@ final class ParameterStore {
 
   /// The number of trained values, without the gaps between tensors.
   var count: Int { parameters.reduce(0) { $0 + $1.value.count } }
+
+  /// The square of the whole gradient's length.
+  var gradientSquareSum: Double {
+    parameters.reduce(0) { $0 + sumOfSquares($1.gradient.baseAddress!, count: $1.gradient.count) }
+  }
+
+  func scaleGradients(by factor: Float) {
+    for i in 0..<layout.capacity { gradients[i] *= factor }
+  }
 }
 
 extension Parameter {

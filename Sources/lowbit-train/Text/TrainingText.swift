@@ -1,7 +1,7 @@
 import Foundation
 
 /// A text as numbers: nine tenths to learn from, the last tenth to check with.
-struct TrainingText {
+struct TrainingText: Sendable {
   let title: String
   let vocabulary: Vocabulary
   let training: [Int32]
@@ -14,6 +14,14 @@ struct TrainingText {
     let border = symbols.count - symbols.count / 10
     training = Array(symbols[..<border])
     validation = Array(symbols[border...])
+  }
+
+  /// Symbols that the vocabulary has numbered already.
+  init(title: String, vocabulary: Vocabulary, training: [Int32], validation: [Int32]) {
+    self.title = title
+    self.vocabulary = vocabulary
+    self.training = training
+    self.validation = validation
   }
 
   var count: Int { training.count + validation.count }

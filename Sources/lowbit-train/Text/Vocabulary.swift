@@ -1,7 +1,7 @@
 import Foundation
 
 /// The characters that a model knows, each with a small number.
-struct Vocabulary: Equatable {
+struct Vocabulary: Equatable, Sendable {
   /// Known characters, the most common first; equally common ones in the order of their code points.
   let characters: [Unicode.Scalar]
   /// Whether everything else shares one more number.

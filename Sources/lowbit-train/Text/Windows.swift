@@ -28,6 +28,11 @@ struct DataPosition: Equatable, Codable {
     windowsDrawn += count
     return windows
   }
+
+  /// The next `count` numbers, each from 0 up to but not including `limit`.
+  mutating func drawNumbers(_ count: Int, below limit: Int) -> [Int] {
+    (0..<count).map { _ in Int(generator.nextUniform() * Double(limit)) }
+  }
 }
 
 /// Windows at even distances over the whole text, always the same ones. They overlap when the text is short.

@@ -1,4 +1,5 @@
 import Foundation
+import LowBitOptimizers
 import ProgramSupport
 
 /// Learning to predict the next character of a text.
@@ -8,6 +9,7 @@ import ProgramSupport
 final class CharacterTask: LearningTask {
   let model: CharacterModel
   let parameters: ParameterStore
+  let stableEmbedding: StableEmbedding?
   private let text: TrainingText
   private let batch: Int
   private let threads: Int
@@ -16,17 +18,24 @@ final class CharacterTask: LearningTask {
 
   /// The validation windows together hold 16,384 characters at the usual context of 32.
   init(
-    _ text: TrainingText, sizes: CharacterModelSizes, seed: UInt64, batch: Int = 16, shards: Int = 8,
-    validationWindows: Int = 512, threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    _ text: TrainingText, sizes: CharacterModelSizes, embedding: TokenEmbedding = .plain, seed: UInt64,
+    batch: Int = 16, shards: Int = 8, validationWindows: Int = 512,
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount
   ) {
     precondition(batch % shards == 0 && validationWindows % batch == 0, "shards must have equal shares")
+    precondition(embedding == .plain || shards == 1, "a stable embedding looks up one batch at a time")
     self.text = text
     self.batch = batch
     self.threads = threads
-    let model = CharacterModel(sizes)
+    let model = CharacterModel(sizes, embedding: embedding)
     self.model = model
     parameters = ParameterStore(layout: model.layout, seed: seed)
-    self.shards = (0..<shards).map { _ in Shard(model, sequences: batch / shards) }
+    let layer =
+      embedding == .stable
+      ? StableEmbedding(vocabularySize: sizes.vocabulary, dimension: sizes.width, seed: seed) : nil
+    layer?.threadCount = threads
+    stableEmbedding = layer
+    self.shards = (0..<shards).map { _ in Shard(model, layer, sequences: batch / shards) }
     validation = evenlySpacedWindows(validationWindows, from: text.validation, context: sizes.context)
   }
 
@@ -35,6 +44,7 @@ final class CharacterTask: LearningTask {
   func lossAndGradient(at position: inout DataPosition) -> Double {
     let windows = position.draw(batch, from: text.training, context: model.sizes.context)
     let scale = 1 / Float(tokensPerStep)
+    stableEmbedding?.zeroGradients()
     inParallel(shards.count, threads: threads) { index in
       shards[index].lossAndGradient(model, parameters.values, share(index, of: windows), scale: scale)
     }
@@ -74,10 +84,12 @@ final class CharacterTask: LearningTask {
 private final class Shard {
   let gradients: UnsafeMutablePointer<Float>
   private(set) var loss = 0.0
+  private let stableEmbedding: StableEmbedding?
   private let memory: CharacterModelMemory
   private let capacity: Int
 
-  init(_ model: CharacterModel, sequences: Int) {
+  init(_ model: CharacterModel, _ stableEmbedding: StableEmbedding?, sequences: Int) {
+    self.stableEmbedding = stableEmbedding
     memory = CharacterModelMemory(model, sequences: sequences)
     capacity = model.layout.capacity
     gradients = .allocate(capacity: capacity)
@@ -90,12 +102,20 @@ private final class Shard {
     _ model: CharacterModel, _ values: UnsafePointer<Float>, _ windows: Windows, scale: Float
   ) {
     gradients.update(repeating: 0, count: capacity)
+    lookUp(windows)
     loss = model.lossAndGradient(
       windows.inputs, targets: windows.targets, scale: scale, memory, pass: pass(values))
+    stableEmbedding?.backward(
+      UnsafeBufferPointer(start: memory.stream, count: windows.inputs.count * model.sizes.width))
   }
 
   func lossOnly(_ model: CharacterModel, _ values: UnsafePointer<Float>, _ windows: Windows) {
+    lookUp(windows)
     loss = model.loss(windows.inputs, targets: windows.targets, memory, pass: pass(values))
+  }
+
+  private func lookUp(_ windows: Windows) {
+    stableEmbedding?.lookUp(windows.inputs, into: memory.streams[0])
   }
 
   private func pass(_ values: UnsafePointer<Float>) -> Pass {

@@ -5,6 +5,8 @@ struct OptimizerEntry: Sendable {
   let name: String
   /// The 32-bit optimizer that follows the same rule; its own name for those.
   let fullPrecision: String
+  /// What the study expects of it; nil for 32-bit optimizers, which the others are compared with.
+  let bounds: StudyBounds?
   /// The learning rate at the end of the warm-up.
   let peakRate: Float
   /// Whether a run without `--optimizers` includes it.
@@ -12,11 +14,12 @@ struct OptimizerEntry: Sendable {
   let make: @Sendable (_ learningRate: Float) -> LowBitOptimizer
 
   private init(
-    _ name: String, like fullPrecision: String, rate: Float, isDefault: Bool = true,
+    _ name: String, like fullPrecision: String, within bounds: StudyBounds? = nil, rate: Float, isDefault: Bool = true,
     make: @escaping @Sendable (Float) -> LowBitOptimizer
   ) {
     self.name = name
     self.fullPrecision = fullPrecision
+    self.bounds = bounds
     peakRate = rate
     self.isDefault = isDefault
     self.make = make
@@ -28,30 +31,42 @@ struct OptimizerEntry: Sendable {
 
   static let all: [OptimizerEntry] = [
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
-    OptimizerEntry("Adam8bit", like: "Adam32", rate: adamRate) { Adam8bit(learningRate: $0) },
-    OptimizerEntry("Adam4bit", like: "Adam32", rate: adamRate) { Adam4bit(learningRate: $0) },
-    OptimizerEntry("Adam4-2bit", like: "Adam32", rate: adamRate) {
+    OptimizerEntry("Adam8bit", like: "Adam32", within: .bits8, rate: adamRate) { Adam8bit(learningRate: $0) },
+    OptimizerEntry("Adam4bit", like: "Adam32", within: .bits4, rate: adamRate) { Adam4bit(learningRate: $0) },
+    OptimizerEntry("Adam4-2bit", like: "Adam32", within: .bits4And2, rate: adamRate) {
       AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
     },
-    OptimizerEntry("Adam3bit", like: "Adam32", rate: adamRate, isDefault: false) { Adam3bit(learningRate: $0) },
-    OptimizerEntry("Adam2bit", like: "Adam32", rate: adamRate) { Adam2bit(learningRate: $0) },
+    OptimizerEntry("Adam3bit", like: "Adam32", within: .bits2, rate: adamRate, isDefault: false) {
+      Adam3bit(learningRate: $0)
+    },
+    OptimizerEntry("Adam2bit", like: "Adam32", within: .bits2, rate: adamRate) { Adam2bit(learningRate: $0) },
     OptimizerEntry("AdamW32", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW32(learningRate: $0) },
-    OptimizerEntry("AdamW8bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW8bit(learningRate: $0) },
-    OptimizerEntry("AdamW4bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW4bit(learningRate: $0) },
-    OptimizerEntry("AdamW4-2bit", like: "AdamW32", rate: adamRate, isDefault: false) {
+    OptimizerEntry("AdamW8bit", like: "AdamW32", within: .bits8, rate: adamRate, isDefault: false) {
+      AdamW8bit(learningRate: $0)
+    },
+    OptimizerEntry("AdamW4bit", like: "AdamW32", within: .bits4, rate: adamRate, isDefault: false) {
+      AdamW4bit(learningRate: $0)
+    },
+    OptimizerEntry("AdamW4-2bit", like: "AdamW32", within: .bits4And2, rate: adamRate, isDefault: false) {
       AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
     },
-    OptimizerEntry("AdamW3bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW3bit(learningRate: $0) },
-    OptimizerEntry("AdamW2bit", like: "AdamW32", rate: adamRate, isDefault: false) { AdamW2bit(learningRate: $0) },
+    OptimizerEntry("AdamW3bit", like: "AdamW32", within: .bits2, rate: adamRate, isDefault: false) {
+      AdamW3bit(learningRate: $0)
+    },
+    OptimizerEntry("AdamW2bit", like: "AdamW32", within: .bits2, rate: adamRate, isDefault: false) {
+      AdamW2bit(learningRate: $0)
+    },
     OptimizerEntry("Momentum32", like: "Momentum32", rate: momentumRate) { Momentum32(learningRate: $0) },
-    OptimizerEntry("Momentum8bit", like: "Momentum32", rate: momentumRate) { Momentum8bit(learningRate: $0) },
-    OptimizerEntry("Momentum4bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+    OptimizerEntry("Momentum8bit", like: "Momentum32", within: .bits8, rate: momentumRate) {
+      Momentum8bit(learningRate: $0)
+    },
+    OptimizerEntry("Momentum4bit", like: "Momentum32", within: .bits4, rate: momentumRate, isDefault: false) {
       Momentum4bit(learningRate: $0)
     },
-    OptimizerEntry("Momentum3bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+    OptimizerEntry("Momentum3bit", like: "Momentum32", within: .bits2, rate: momentumRate, isDefault: false) {
       Momentum3bit(learningRate: $0)
     },
-    OptimizerEntry("Momentum2bit", like: "Momentum32", rate: momentumRate, isDefault: false) {
+    OptimizerEntry("Momentum2bit", like: "Momentum32", within: .bits2, rate: momentumRate, isDefault: false) {
       Momentum2bit(learningRate: $0)
     },
   ]

@@ -32,7 +32,7 @@ final class TrainingRun {
   func advance() {
     let start = ContinuousClock.now
     losses.append(task.lossAndGradient(at: &position))
-    task.parameters.clipGradient(to: 0.5)
+    task.clipGradient(to: 0.5)
     optimizer.learningRate = schedule.rate(step)
     optimizer.update(tensors)
     step += 1

@@ -1,0 +1,55 @@
+#if arch(x86_64)
+import TileKernels
+
+private enum Stages: NibbleStages {
+  @inline(__always)
+  static func absmax(_ values: UnsafePointer<Float>, _ count: Int) -> Float { avx2Absmax(values, count) }
+
+  @inline(__always)
+  static func adam(
+    _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+    _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>,
+    _ count: Int, _ constants: AdamConstants
+  ) -> MomentMaxima {
+    avx2Adam(parameters, gradients, firstMoments, secondMoments, count, constants)
+  }
+
+  @inline(__always)
+  static func momentum(
+    _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+    _ buffers: UnsafeMutablePointer<Float>, _ count: Int, _ constants: MomentumConstants
+  ) -> Float {
+    avx2Momentum(parameters, gradients, buffers, count, constants)
+  }
+
+  @inline(__always)
+  static func decode(
+    _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap,
+    _ values: UnsafeMutablePointer<Float>
+  ) {
+    avx2DecodeNibbles(codes, count, scale, map, values)
+  }
+
+  @inline(__always)
+  static func encode(
+    _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
+    _ codes: UnsafeMutablePointer<UInt8>
+  ) {
+    avx2EncodeNibbles(values, count, reciprocal, map, codes)
+  }
+}
+
+@inline(never)
+package func avx2AdamOnNibbles(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnNibbles(Stages.self, run, first, second, constants)
+}
+
+@inline(never)
+package func avx2MomentumOnNibbles(
+  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants
+) -> Int {
+  momentumOnNibbles(Stages.self, run, buffer, constants)
+}
+#endif

@@ -1,0 +1,144 @@
+import TestSupport
+import TileKernels
+import XCTest
+
+@testable import BlockQuantization
+
+/// Whole steps over blocks of 4-bit codes equal the stages one after another, in every kernel set.
+final class NibbleStepTests: XCTestCase {
+  private let adam = AdamConstants(
+    beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-3, scaledEpsilon: 3e-10,
+    coupledDecay: 0.01, decoupledDecay: 1e-5)
+  private let momentum = MomentumConstants(
+    bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: 1, directionOfBuffer: 0.9, learningRate: 0.1,
+    coupledDecay: 0.01)
+
+  /// A moment's codes and scales, and what the step needs to reach them.
+  private final class Moment {
+    let quantizer: BlockQuantizer
+    let tensor: QuantizedTensor
+    private let scratch = UnsafeMutablePointer<Float>.allocate(capacity: 4096)
+
+    init(_ quantizer: BlockQuantizer, _ values: [Float]) {
+      self.quantizer = quantizer
+      tensor = quantizer.encode(values).copy()
+      scratch.initialize(repeating: 7, count: 4096)
+    }
+
+    deinit { scratch.deallocate() }
+
+    var nibbles: NibbleMoment {
+      guard case .nibbles(let map) = quantizer.codec.map else { fatalError("no 4-bit codes") }
+      return NibbleMoment(
+        codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!, map: map,
+        scaleKind: quantizer.codec.scaleKind, values: scratch)
+    }
+  }
+
+  private struct Case {
+    let count, blockSize: Int
+    let parameters, gradients, first, second: [Float]
+    let scaleRule: ScaleRule
+
+    func moments() -> (first: Moment, second: Moment) {
+      (
+        Moment(BlockQuantizer(.dynamic4, blockSize: blockSize, scaleRule: scaleRule), first),
+        Moment(BlockQuantizer(.linear4Unsigned, blockSize: blockSize), second)
+      )
+    }
+  }
+
+  private func cases() -> [Case] {
+    var generator = SeededGenerator()
+    return (0..<80).map { index in
+      let count = index < 40 ? index + 1 : 300 + 31 * index
+      let special: [Float] = [0, .leastNonzeroMagnitude * 700, .greatestFiniteMagnitude, .infinity, .nan, 1e30, -1e-20]
+      let gradients = (0..<count).map { element in
+        index % 4 == 3 && element % 97 == 5 ? special[(element / 97) % special.count] : generator.wideRange()
+      }
+      return Case(
+        count: count, blockSize: [64, 128, 100, 256][index % 4],
+        parameters: (0..<count).map { _ in generator.normal() }, gradients: gradients,
+        first: (0..<count).map { _ in generator.wideRange() },
+        second: (0..<count).map { _ in generator.wideRange().magnitude },
+        scaleRule: index % 2 == 0 ? .absmax : .signedExtreme)
+    }
+  }
+
+  private func run(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ c: Case) -> BlockRun
+  {
+    BlockRun(
+      parameters: parameters, gradients: gradients, count: c.count, blockSize: c.blockSize,
+      blocks: 0..<(c.count + c.blockSize - 1) / c.blockSize)
+  }
+
+  /// The same block by block, through the stages that all formats use.
+  private func plain(
+    _ parameters: inout [Float], _ c: Case, _ first: Moment, _ second: Moment?, _ kernels: KernelSet
+  ) -> Int {
+    var skippedCount = 0
+    for (block, start) in stride(from: 0, to: c.count, by: c.blockSize).enumerated() {
+      let range = start..<min(start + c.blockSize, c.count)
+      let gradient = Array(c.gradients[range])
+      guard gradient.allSatisfy(\.isFinite) else {
+        skippedCount += 1
+        continue
+      }
+      var p = Array(parameters[range])
+      let codec = first.quantizer.codec
+      let codes = first.tensor.storage.codes.baseAddress! + codec.byteOffset(of: start)
+      var m = [Float](repeating: 0, count: range.count)
+      codec.decode(codes, count: m.count, scale: first.tensor.scales[block], into: &m, kernels)
+      if let second {
+        let secondCodes = second.tensor.storage.codes.baseAddress! + codec.byteOffset(of: start)
+        var v = m
+        second.quantizer.codec.decode(
+          secondCodes, count: m.count, scale: second.tensor.scales[block], into: &v, kernels)
+        let maxima = kernels.adam(&p, gradient, &m, &v, m.count, adam)
+        second.tensor.storage.scales[block] = second.quantizer.codec.encode(
+          &v, count: v.count, absmax: maxima.second, codes: secondCodes, kernels)
+        first.tensor.storage.scales[block] = codec.encode(
+          &m, count: m.count, absmax: maxima.first, codes: codes, kernels)
+      } else {
+        let absmax = kernels.momentum(&p, gradient, &m, m.count, momentum)
+        first.tensor.storage.scales[block] = codec.encode(&m, count: m.count, absmax: absmax, codes: codes, kernels)
+      }
+      parameters.replaceSubrange(range, with: p)
+    }
+    return skippedCount
+  }
+
+  private func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
+
+  func testAdam() {
+    for c in cases() {
+      var expected = c.parameters
+      let plainMoments = c.moments()
+      let skipped = plain(&expected, c, plainMoments.first, plainMoments.second, KernelSet.available[0])
+      for kernels in KernelSet.available {
+        var parameters = c.parameters
+        let (first, second) = c.moments()
+        XCTAssertEqual(
+          kernels.adamOnNibbles(run(&parameters, c.gradients, c), first.nibbles, second.nibbles, adam), skipped)
+        XCTAssertEqual(bits(parameters), bits(expected), "\(kernels.name) \(c.count)")
+        XCTAssertTrue(first.tensor == plainMoments.first.tensor, "\(kernels.name) \(c.count)")
+        XCTAssertTrue(second.tensor == plainMoments.second.tensor, "\(kernels.name) \(c.count)")
+      }
+    }
+  }
+
+  func testMomentum() {
+    for c in cases() {
+      let plainMoment = c.moments().first
+      var expected = c.parameters
+      let skipped = plain(&expected, c, plainMoment, nil, KernelSet.available[0])
+      for kernels in KernelSet.available {
+        var parameters = c.parameters
+        let moment = c.moments().first
+        XCTAssertEqual(kernels.momentumOnNibbles(run(&parameters, c.gradients, c), moment.nibbles, momentum), skipped)
+        XCTAssertEqual(bits(parameters), bits(expected), "\(kernels.name) \(c.count)")
+        XCTAssertTrue(moment.tensor == plainMoment.tensor, "\(kernels.name) \(c.count)")
+      }
+    }
+  }
+}
