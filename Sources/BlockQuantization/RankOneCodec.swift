@@ -15,7 +15,7 @@ package struct RankOneCodec {
     into values: UnsafeMutablePointer<Float>, _ kernels: KernelSet
   ) {
     kernels.decodeNibbles(codes + start / 2, count, 1, map, values)
-    kernels.scaleBySmallest(values, scales, geometry, start, count)
+    withMemory { kernels.scaleBySmallest(values, scales, geometry, start, count, $0) }
   }
 
   /// Raises the slices' maxima, magnitudes as bits, to those of `count` values from element `start` on.
@@ -24,7 +24,7 @@ package struct RankOneCodec {
     _ maxima: UnsafeMutablePointer<Int32>, to values: UnsafePointer<Float>, start: Int, count: Int,
     _ kernels: KernelSet
   ) {
-    kernels.raiseSlices(values, geometry, start, count, maxima)
+    withMemory { kernels.raiseSlices(values, geometry, start, count, maxima, $0) }
   }
 
   /// Encodes `count` values from element `start` on, and overwrites them.
@@ -36,8 +36,14 @@ package struct RankOneCodec {
     _ values: UnsafeMutablePointer<Float>, reciprocals: UnsafePointer<Float>, start: Int, count: Int,
     codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) {
-    kernels.scaleByLargest(values, reciprocals, geometry, start, count)
+    withMemory { kernels.scaleByLargest(values, reciprocals, geometry, start, count, $0) }
     kernels.encodeNibbles(values, count, 1, map, codes + start / 2)
+  }
+
+  /// What the stages need to walk the rows: kernel modules hold no generic code, which allocating is.
+  @inline(__always)
+  private func withMemory(_ body: (UnsafeMutablePointer<Int>) -> Void) {
+    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * geometry.rank) { body($0.baseAddress!) }
   }
 
   /// The scales that follow from maxima of finite values, magnitudes as bits: a subnormal one becomes 0.

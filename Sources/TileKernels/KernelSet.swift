@@ -25,9 +25,12 @@ public final class KernelSet: Sendable {
   public let adamFirstMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let adamSecondMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let momentumBuffers: @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void
-  public let scaleBySmallest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
-  public let scaleByLargest: @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void
-  public let raiseSlices: @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void
+  public let scaleBySmallest:
+    @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void
+  public let scaleByLargest:
+    @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void
+  public let raiseSlices:
+    @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int>) -> Void
   /// Values of codes of 2, 3 or 4 bits (the third argument) from a block's table of levels.
   public let decodeLevels: @Sendable (Codes, Int, Int, Values, MutableValues) -> Void
   public let encodePacked: @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void
@@ -52,9 +55,13 @@ public final class KernelSet: Sendable {
     adamFirstMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     adamSecondMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     momentumBuffers: @escaping @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void,
-    scaleBySmallest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
-    scaleByLargest: @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int) -> Void,
-    raiseSlices: @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>) -> Void,
+    scaleBySmallest:
+      @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void,
+    scaleByLargest:
+      @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void,
+    raiseSlices:
+      @escaping @Sendable (Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int>) ->
+      Void,
     decodeLevels: @escaping @Sendable (Codes, Int, Int, Values, MutableValues) -> Void,
     encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,

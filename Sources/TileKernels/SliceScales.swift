@@ -1,5 +1,7 @@
 /// The shape of a tensor that has one scale vector a dimension.
 ///
+/// The stages below want memory for two numbers a dimension.
+///
 /// A slice is all elements with one index in one dimension. The vectors lie one after another in the order of the
 /// dimensions, so that a slice has one place among them all.
 public struct SliceGeometry {
@@ -91,25 +93,23 @@ struct RowCursor {
 @inlinable @inline(__always)
 public func scaleBySmallestStage(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
-  _ count: Int
+  _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
-    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
-    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-    var part = values
-    while true {
-      let leading = cursor.smallest(vectors)
-      for i in 0..<length {
-        let other = columns[i]
-        part[i] *= other < leading ? other : leading
-      }
-      part += length
-      if part >= values + count { return }
-      cursor.goToNextRow()
-      columns = vectors + geometry.columnBase
-      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
+  let cursor = RowCursor(geometry, start: start, memory)
+  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+  var part = values
+  while true {
+    let leading = cursor.smallest(vectors)
+    for i in 0..<length {
+      let other = columns[i]
+      part[i] *= other < leading ? other : leading
     }
+    part += length
+    if part >= values + count { return }
+    cursor.goToNextRow()
+    columns = vectors + geometry.columnBase
+    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
   }
 }
 
@@ -117,25 +117,23 @@ public func scaleBySmallestStage(
 @inlinable @inline(__always)
 public func scaleByLargestStage(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
-  _ count: Int
+  _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
-    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
-    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-    var part = values
-    while true {
-      let leading = cursor.largest(vectors)
-      for i in 0..<length {
-        let other = columns[i]
-        part[i] *= other > leading ? other : leading
-      }
-      part += length
-      if part >= values + count { return }
-      cursor.goToNextRow()
-      columns = vectors + geometry.columnBase
-      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
+  let cursor = RowCursor(geometry, start: start, memory)
+  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+  var part = values
+  while true {
+    let leading = cursor.largest(vectors)
+    for i in 0..<length {
+      let other = columns[i]
+      part[i] *= other > leading ? other : leading
     }
+    part += length
+    if part >= values + count { return }
+    cursor.goToNextRow()
+    columns = vectors + geometry.columnBase
+    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
   }
 }
 
@@ -145,29 +143,27 @@ public func scaleByLargestStage(
 @inlinable @inline(__always)
 public func raiseSlicesStage(
   _ values: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ vectors: UnsafeMutablePointer<Int32>
+  _ vectors: UnsafeMutablePointer<Int32>, _ memory: UnsafeMutablePointer<Int>
 ) {
-  withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 &* geometry.rank) { memory in
-    let cursor = RowCursor(geometry, start: start, memory.baseAddress!)
-    var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
-    var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
-    var part = values
-    while true {
-      var rowMaximum: Int32 = 0
-      for i in 0..<length {
-        let bits = magnitudeBits(part[i])
-        rowMaximum = max(rowMaximum, bits)
-        columns[i] = max(columns[i], bits)
-      }
-      for dimension in 0..<geometry.rank &- 1 {
-        let place = cursor.places[dimension]
-        vectors[place] = max(vectors[place], rowMaximum)
-      }
-      part += length
-      if part >= values + count { return }
-      cursor.goToNextRow()
-      columns = vectors + geometry.columnBase
-      length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
+  let cursor = RowCursor(geometry, start: start, memory)
+  var columns = vectors + (geometry.columnBase &+ cursor.firstColumn)
+  var length = min(geometry.shape[geometry.rank &- 1] &- cursor.firstColumn, count)
+  var part = values
+  while true {
+    var rowMaximum: Int32 = 0
+    for i in 0..<length {
+      let bits = magnitudeBits(part[i])
+      rowMaximum = max(rowMaximum, bits)
+      columns[i] = max(columns[i], bits)
     }
+    for dimension in 0..<geometry.rank &- 1 {
+      let place = cursor.places[dimension]
+      vectors[place] = max(vectors[place], rowMaximum)
+    }
+    part += length
+    if part >= values + count { return }
+    cursor.goToNextRow()
+    columns = vectors + geometry.columnBase
+    length = min(geometry.shape[geometry.rank &- 1], count &- (part - values))
   }
 }

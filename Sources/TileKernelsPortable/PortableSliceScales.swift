@@ -28,23 +28,23 @@ package func portableMomentumBuffers(
 @inline(never)
 package func portableScaleBySmallest(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
-  _ count: Int
+  _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  scaleBySmallestStage(values, vectors, geometry, start, count)
+  scaleBySmallestStage(values, vectors, geometry, start, count, memory)
 }
 
 @inline(never)
 package func portableScaleByLargest(
   _ values: UnsafeMutablePointer<Float>, _ vectors: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int,
-  _ count: Int
+  _ count: Int, _ memory: UnsafeMutablePointer<Int>
 ) {
-  scaleByLargestStage(values, vectors, geometry, start, count)
+  scaleByLargestStage(values, vectors, geometry, start, count, memory)
 }
 
 @inline(never)
 package func portableRaiseSlices(
   _ values: UnsafePointer<Float>, _ geometry: SliceGeometry, _ start: Int, _ count: Int,
-  _ vectors: UnsafeMutablePointer<Int32>
+  _ vectors: UnsafeMutablePointer<Int32>, _ memory: UnsafeMutablePointer<Int>
 ) {
-  raiseSlicesStage(values, geometry, start, count, vectors)
+  raiseSlicesStage(values, geometry, start, count, vectors, memory)
 }

@@ -96,7 +96,8 @@ struct Options: Equatable {
       --quick             \(quickSteps) steps: seconds instead of a minute
       --help              this text
 
-    Exit status: 0; 1 if a low-bit optimizer ended more than \(Verdict.marginInWords) above its 32-bit partner;
+    Exit status: 0; 1 if a low-bit optimizer ended more than \(Verdict.marginInWords) above its 32-bit partner
+    (with fewer than 4 bits in a moment, more than 3 % or 6 %);
     \(program.usageStatus) for a wrong option or a file that cannot be read or written.
     """
 }

@@ -57,6 +57,30 @@ final class LogarithmicDynamicsTests: XCTestCase {
     }
   }
 
+  /// `LOWBIT_FIGURES` names a folder that the documentation's figure is drawn into.
+  func testFigureOfSignalSwamping() throws {
+    guard let folder = ProcessInfo.processInfo.environment["LOWBIT_FIGURES"] else {
+      throw XCTSkip("LOWBIT_FIGURES names no folder")
+    }
+    var generator = SeededGenerator()
+    let decays = (0...38).map { Float(160 + $0) / 200 }
+    var lines: [FigureLine] = []
+    func add(_ name: String, _ color: String, _ bits: Int, _ stored: @escaping ([Float], Int) -> [Float]) {
+      let means = decays.map { meanAfter100Steps(decay: $0, &generator, stored) }
+      lines.append(FigureLine(name: name, color: color, width: bits, points: Array(zip(decays, means))))
+    }
+    for bits in 2...4 {
+      add("linear", "#d55e00", bits, nearest((0..<1 << bits).map { Float($0) / Float(1 << bits - 1) }))
+      add("dynamic exponent", "#0072b2", bits, nearest(DynamicMap(bits: bits, sign: .unsigned).values))
+      let quantizer = LogarithmicQuantizer(bits: bits, blockSize: 1000)
+      let seed = generator.next()
+      add("logarithmic", "#009e73", bits) { quantizer.encode($0, seed: seed &+ UInt64($1)).decode() }
+    }
+    add("float32", "#222222", 1) { values, _ in values }
+    let file = URL(fileURLWithPath: folder).appendingPathComponent("signal-swamping.svg")
+    try Data(FigureLine.drawing(lines).utf8).write(to: file)
+  }
+
   /// The values at which the paper's figure marks the freezing.
   func testWhereLevelsFreeze() {
     let dynamic = (2...4).map { bits in

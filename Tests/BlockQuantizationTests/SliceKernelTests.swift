@@ -25,6 +25,8 @@ final class SliceKernelTests: XCTestCase {
     }
   }
 
+  private var memory = [Int](repeating: 0, count: 20)
+
   private func forEachPart(_ count: Int, _ body: (Int, Int) -> Void) {
     for start in [0, 2, 30, 128, 254] {
       for length in [0, 1, 2, 7, 64, 127, 128] where start + length <= count { body(start, length) }
@@ -44,10 +46,10 @@ final class SliceKernelTests: XCTestCase {
         let values = (0..<count).map { _ in generator.normal() }
         for kernels in KernelSet.available {
           var scaled = values + [7]
-          kernels.scaleBySmallest(&scaled, vectors, shape.geometry, start, count)
+          kernels.scaleBySmallest(&scaled, vectors, shape.geometry, start, count, &memory)
           XCTAssertEqual(scaled, zip(values, smallest).map { $0 * $1 } + [7], "\(kernels.name) \(dimensions) \(start)")
           scaled = values + [7]
-          kernels.scaleByLargest(&scaled, vectors, shape.geometry, start, count)
+          kernels.scaleByLargest(&scaled, vectors, shape.geometry, start, count, &memory)
           XCTAssertEqual(scaled, zip(values, largest).map { $0 * $1 } + [7], "\(kernels.name) \(dimensions) \(start)")
         }
       }
@@ -68,7 +70,7 @@ final class SliceKernelTests: XCTestCase {
         }
         for kernels in KernelSet.available {
           var maxima = before
-          kernels.raiseSlices(values, shape.geometry, start, count, &maxima)
+          kernels.raiseSlices(values, shape.geometry, start, count, &maxima, &memory)
           XCTAssertEqual(maxima, expected, "\(kernels.name) \(dimensions) \(start) \(count)")
         }
       }

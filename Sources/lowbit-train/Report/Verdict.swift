@@ -2,7 +2,8 @@ import ProgramSupport
 
 /// Whether the low-bit runs kept up with their 32-bit partners, in words and as an exit status.
 struct Verdict {
-  /// A low-bit run may end this much above its partner; chance alone moves it by a few tenths of a percent.
+  /// A low-bit run may end this much above its partner, or as much as the study allows it, whichever is more; chance alone
+  /// moves it by a few tenths of a percent.
   static let margin = 0.02
   static let marginInWords = "2 %"
 
@@ -12,8 +13,10 @@ struct Verdict {
     let full: TrainingResult
 
     var ratio: Double { lowBit.finalValidationLoss / full.finalValidationLoss }
+    /// The share by which the run may end above its partner.
+    var margin: Double { max(Verdict.margin, OptimizerEntry.named(lowBit.optimizer)?.bounds?.metric ?? 0) }
     /// Written so that a loss that is not a number does not keep up.
-    var keepsUp: Bool { ratio <= 1 + Verdict.margin }
+    var keepsUp: Bool { ratio <= 1 + margin }
   }
 
   let results: [TrainingResult]
@@ -35,7 +38,7 @@ struct Verdict {
   var complaints: [String] {
     pairs.filter { !$0.keepsUp }.map { pair in
       "\(pair.lowBit.optimizer) ended at a validation loss of \(fixed(pair.lowBit.finalValidationLoss, 4)), more than "
-        + "\(Self.marginInWords) above \(pair.full.optimizer)'s \(fixed(pair.full.finalValidationLoss, 4))."
+        + "\(fixed(100 * pair.margin, 0)) % above \(pair.full.optimizer)'s \(fixed(pair.full.finalValidationLoss, 4))."
     }
   }
 
