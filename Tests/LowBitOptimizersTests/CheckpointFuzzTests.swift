@@ -202,9 +202,9 @@ struct FileMutator {
     let texts = [
       "F32", "U8", "I64", "F4", "BF16", "dynamic8", "dynamic8Unsigned", "float32", "adam", "adamw", "momentum", "true",
       "inf", "state1", "absmax2", "a", "b", "shape", "checksum", "zero", "step", "count", "base2", "rankOne", "m",
-      "dynamic4", "dynamic3", "dynamic2", "linear4Unsigned", "logarithmic2", "logarithmic3", "logarithmic4", "17x19",
-      "19x17", "logarithmic2-quantile0.10", "logarithmic3-quantile1e-05", "signedExtreme", "seed", "quantile0",
-      "first_block",
+      "dynamic4", "normalFloat4", "dynamic3", "dynamic2", "linear4Unsigned", "logarithmic2", "logarithmic3",
+      "logarithmic4", "17x19", "19x17", "logarithmic2-quantile0.10", "logarithmic3-quantile1e-05", "signedExtreme",
+      "seed", "quantile0", "first_block",
     ]
     header.replaceSubrange(pick(words), with: Array(pick(texts).utf8))
   }

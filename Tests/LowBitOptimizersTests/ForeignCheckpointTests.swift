@@ -178,7 +178,11 @@ final class ForeignCheckpointTests: XCTestCase {
     let folder = try TemporaryFolder()
     for (optimizer, layout) in [
       (Adam8bit(), .pyTorch), (Adam8bit(blockSize: 512), .bitsandbytes), (Adam8bit(), .bitsandbytesBlock2048),
-    ] as [(Adam8bit, ForeignLayout)] {
+      (Adam4bit(), .pyTorch), (Adam4bit(blockSize: 256), .bitsandbytes), (AdamW2bit(blockSize: 256), .bitsandbytes),
+      (Momentum3bit(blockSize: 256), .bitsandbytesFlat),
+      (AdamMixed(firstMoment: .dynamic8, secondMoment: .logarithmic4, blockSize: 256), .bitsandbytes),
+      (AdamMixed(firstMoment: .float32, secondMoment: .dynamic8), .pyTorch),
+    ] as [(LowBitOptimizer, ForeignLayout)] {
       optimizer.sizeRule.minimumCount = 0
       var parameter: [Float] = [1, 2]
       optimizer.update("p", &parameter, along: [1, 1])

@@ -32,6 +32,34 @@ struct ProgrammerErrorTests {
       stderr(result).contains("w: the parameter has 1 elements, its shape [9223372036854775807, 4] has no possible"))
   }
 
+  @Test func shapeOfTooManyDimensions() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1]
+      Adam4bit().update("w", &parameter, along: [1], shape: [Int](repeating: 1, count: 33))
+    }
+    #expect(stderr(result).contains("w: a shape of 33 dimensions; the limit is 32"))
+  }
+
+  @Test func scalesOfAnotherShape() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let optimizer = Adam4bit()
+      var parameter = [Float](repeating: 1, count: 96 * 128)
+      optimizer.update("w", &parameter, along: parameter, shape: [96, 128])
+      optimizer.update("w", &parameter, along: parameter, shape: [128, 96])
+    }
+    #expect(stderr(result).contains("w: the parameter has shape [128, 96], its state [96, 128]"))
+  }
+
+  @Test func formatsThatDoNotGoTogether() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      _ = AdamMixed(firstMoment: .dynamic8.perRowAndColumn, secondMoment: .linear4)
+    }
+    #expect(stderr(result).contains("dynamic8: scales per row and column go with 4-bit codes"))
+    await #expect(processExitsWith: .failure) { _ = Adam3bit(blockSize: 100) }
+    await #expect(processExitsWith: .failure) { _ = Adam2bit(blockSize: 130) }
+    await #expect(processExitsWith: .failure) { _ = Adam4bit(blockSize: 129) }
+  }
+
   @Test func parameterThatChangesItsSize() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let optimizer = AdamW8bit()
