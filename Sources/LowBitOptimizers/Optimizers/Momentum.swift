@@ -75,10 +75,11 @@ public final class Momentum4bit: MomentumOptimizer {
 /// Momentum with 3-bit state: 3/8 + 4/128 bytes a parameter.
 ///
 /// The buffer has the signed dynamic exponent map of 8 values in blocks of 128. μ is 0.694 by default: see
-/// ``PrecisionSpecificMomentum``.
+/// ``PrecisionSpecificMomentum``. A gradient then moves its parameter by lr / (1 − μ) in the end, a third of what it does
+/// with a μ of 0.9: multiply the learning rate by 3.
 ///
 /// ```swift
-/// let optimizer = Momentum3bit(learningRate: 0.1)
+/// let optimizer = Momentum3bit(learningRate: 0.3)        // was Momentum32(learningRate: 0.1)
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Momentum3bit: MomentumOptimizer {
@@ -88,10 +89,11 @@ public final class Momentum3bit: MomentumOptimizer {
 /// Momentum with 2-bit state: 1/4 + 4/128 bytes a parameter.
 ///
 /// The buffer has the signed dynamic exponent map of 4 values in blocks of 128. μ is 0.527 by default: see
-/// ``PrecisionSpecificMomentum``.
+/// ``PrecisionSpecificMomentum``. A gradient then moves its parameter by lr / (1 − μ) in the end, a fifth of what it does
+/// with a μ of 0.9: multiply the learning rate by 4.7.
 ///
 /// ```swift
-/// let optimizer = Momentum2bit(learningRate: 0.1)
+/// let optimizer = Momentum2bit(learningRate: 0.47)       // was Momentum32(learningRate: 0.1)
 /// optimizer.update("layer1.weight", &weights, along: gradient)
 /// ```
 public final class Momentum2bit: MomentumOptimizer {

@@ -29,6 +29,11 @@ struct OptimizerEntry: Sendable {
   private static let adamRate: Float = 4e-3
   private static let momentumRate: Float = 0.3
 
+  /// The rate at which a constant gradient moves parameters as far as with the usual momentum of 0.9.
+  private static func momentumRate(bits: Int) -> Float {
+    momentumRate * (1 - PrecisionSpecificMomentum.loose.value(bits: bits)) / (1 - 0.9)
+  }
+
   static let all: [OptimizerEntry] = [
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
     OptimizerEntry("Adam8bit", like: "Adam32", within: .bits8, rate: adamRate) { Adam8bit(learningRate: $0) },
@@ -63,10 +68,10 @@ struct OptimizerEntry: Sendable {
     OptimizerEntry("Momentum4bit", like: "Momentum32", within: .bits4, rate: momentumRate, isDefault: false) {
       Momentum4bit(learningRate: $0)
     },
-    OptimizerEntry("Momentum3bit", like: "Momentum32", within: .bits2, rate: momentumRate, isDefault: false) {
+    OptimizerEntry("Momentum3bit", like: "Momentum32", within: .bits2, rate: momentumRate(bits: 3), isDefault: false) {
       Momentum3bit(learningRate: $0)
     },
-    OptimizerEntry("Momentum2bit", like: "Momentum32", within: .bits2, rate: momentumRate, isDefault: false) {
+    OptimizerEntry("Momentum2bit", like: "Momentum32", within: .bits2, rate: momentumRate(bits: 2), isDefault: false) {
       Momentum2bit(learningRate: $0)
     },
   ]
