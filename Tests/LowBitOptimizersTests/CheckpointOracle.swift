@@ -164,7 +164,7 @@ struct CheckpointOracle {
   }
 
   private static let firstBits = [
-    "dynamic8": 8, "dynamic8-signedExtreme": 8, "dynamic4": 4, "dynamic4-signedExtreme": 4,
+    "dynamic8": 8, "dynamic8-signedExtreme": 8, "dynamic4": 4, "dynamic4-signedExtreme": 4, "normalFloat4": 4,
   ]
   private static let secondBits = ["dynamic8Unsigned": 8, "linear4Unsigned": 4]
 }

@@ -115,7 +115,7 @@ extension MomentFormat {
 
   /// Those that a moment can be stored with. A file names one of them and never brings its own.
   private static let codebooks: [Codebook] = [
-    .dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2,
+    .dynamic8, .dynamic8Unsigned, .dynamic4, .normalFloat4, .linear4Unsigned, .dynamic3, .dynamic2,
   ]
 
   /// The p of "logarithmic2-quantile0.1".

@@ -25,6 +25,8 @@ public struct FirstMomentFormat: Hashable, Sendable {
   public static let dynamic8 = FirstMomentFormat(.dynamic8)
   /// The signed dynamic exponent map of 16 values: half a byte a parameter and 4 a block.
   public static let dynamic4 = FirstMomentFormat(.dynamic4)
+  /// NF4, 16 values at quantiles of a normal distribution: half a byte a parameter and 4 a block.
+  public static let normalFloat4 = FirstMomentFormat(.normalFloat4)
   /// The signed dynamic exponent map of 8 values: three bits a parameter and 4 bytes a block.
   public static let dynamic3 = FirstMomentFormat(.dynamic3)
   /// The signed dynamic exponent map of 4 values: two bits a parameter and 4 bytes a block.
