@@ -51,7 +51,8 @@ let package = Package(
       swiftSettings: [optimized]),
     .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: [optimized]),
     .testTarget(
-      name: "BlockQuantizationTests", dependencies: ["BlockQuantization", "ProgramSupport", "TestSupport", "TileKernels"],
+      name: "BlockQuantizationTests",
+      dependencies: ["BlockQuantization", "ProgramSupport", "TestSupport", "TileKernels"],
       resources: [.copy("Golden")], swiftSettings: [optimized]),
     .executableTarget(
       name: "CheckpointWorker", dependencies: ["LowBitOptimizers", "TestSupport"], path: "Tests/CheckpointWorker",

@@ -29,6 +29,8 @@ public struct BlockQuantizer: Hashable, Sendable {
 
   /// 4 bits, signed, blocks of 128: 1/2 + 4/128 bytes a value. For first moments.
   public static let dynamic4 = BlockQuantizer(.dynamic4, blockSize: 128)
+  /// 4 bits, signed, NF4, blocks of 128: 1/2 + 4/128 bytes a value. For first moments.
+  public static let normalFloat4 = BlockQuantizer(.normalFloat4, blockSize: 128)
   /// 3 bits, signed, blocks of 128: 3/8 + 4/128 bytes a value. For first moments.
   public static let dynamic3 = BlockQuantizer(.dynamic3, blockSize: 128)
   /// 2 bits, signed, blocks of 128: 1/4 + 4/128 bytes a value. For first moments.

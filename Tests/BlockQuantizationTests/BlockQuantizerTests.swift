@@ -65,7 +65,8 @@ final class BlockQuantizerTests: XCTestCase {
   }
 
   private let quantizers = [
-    BlockQuantizer.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2,
+    BlockQuantizer.dynamic8, .dynamic8Unsigned, .dynamic4, .normalFloat4, .linear4Unsigned, .dynamic3,
+    .dynamic2,
     BlockQuantizer(.dynamic4, blockSize: 128, scaleRule: .signedExtreme),
     BlockQuantizer(.normalFloat4, blockSize: 128),
     BlockQuantizer(.dynamic3, blockSize: 128, scaleRule: .signedExtreme),
@@ -83,8 +84,11 @@ final class BlockQuantizerTests: XCTestCase {
   func testAllBlockSizes() {
     var generator = SeededGenerator()
     let values = (0..<9001).map { _ in generator.normal() * generator.uniform() }
+    let codebooks = [
+      Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .normalFloat4, .linear4Unsigned, .dynamic3, .dynamic2,
+    ]
     for blockSize in [64, 65, 100, 128, 255, 256, 257, 1000, 1024, 2048, 4095, 4096] {
-      for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
+      for codebook in codebooks {
         if blockSize * codebook.bits % 8 != 0 { continue }
         assertPlain(values, BlockQuantizer(codebook, blockSize: blockSize))
         if codebook.isSigned {

@@ -50,15 +50,30 @@ final class CodebookTests: XCTestCase {
     }
   }
 
+  private static let all = [
+    Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .normalFloat4, .linear4Unsigned, .dynamic3, .dynamic2,
+  ]
+
+  /// The bits of bitsandbytes' table.
+  func testNormalFloatIsThePublishedTable() {
+    XCTAssertEqual(
+      Codebook.normalFloat4.values.map(\.bitPattern),
+      [
+        0xbf80_0000, 0xbf32_39b1, 0xbf06_6b30, 0xbeca_32a0, 0xbe91_a24d, 0xbe3d_353f, 0xbdba_7871, 0x0000_0000,
+        0x3da2_faff, 0x3e24_cae3, 0x3e7c_04dd, 0x3ead_033a, 0x3ee1_a4b8, 0x3f10_07ab, 0x3f39_13b3, 0x3f80_0000,
+      ])
+    XCTAssertEqual(Codebook.normalFloat4.values[Codebook.normalFloat4.zeroCode], 0)
+  }
+
   func testEveryValueHasItsOwnCode() {
-    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
+    for codebook in Self.all {
       for (code, value) in codebook.values.enumerated() { XCTAssertEqual(codebook.code(nearestTo: value), code) }
       XCTAssertEqual(codebook.code(nearestTo: .nan), codebook.zeroCode)
     }
   }
 
   func testATieTakesTheLowerValue() {
-    for codebook in [Codebook.dynamic8, .dynamic8Unsigned, .dynamic4, .linear4Unsigned, .dynamic3, .dynamic2] {
+    for codebook in Self.all {
       for (code, threshold) in codebook.thresholds.enumerated() {
         XCTAssertEqual(codebook.code(nearestTo: threshold), code)
         XCTAssertEqual(codebook.code(nearestTo: threshold.nextUp), code + 1)

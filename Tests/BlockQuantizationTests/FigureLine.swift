@@ -28,7 +28,8 @@ struct FigureLine {
     for line in lines {
       let path = line.points.map { "\(SVG.number(x($0.0))),\(SVG.number(y($0.1)))" }.joined(separator: " ")
       elements.append(
-        #"<polyline points="\#(path)" fill="none" stroke="\#(line.color)" stroke-width="\#(line.width)" opacity="0.8"/>"#)
+        #"<polyline points="\#(path)" fill="none" stroke="\#(line.color)" stroke-width="\#(line.width)" opacity="0.8"/>"#
+      )
     }
     for (index, line) in lines.filter({ $0.width <= 2 }).enumerated() {
       let top = 90 + 20 * Double(index)

@@ -155,7 +155,7 @@ final class KernelAgreementTests: XCTestCase {
 
   func testDecodeOfSharedBytes() {
     var generator = SeededGenerator()
-    for codebook in [Codebook.dynamic4, .linear4Unsigned] {
+    for codebook in [Codebook.dynamic4, .normalFloat4, .linear4Unsigned] {
       guard case .nibbles(let nibbles) = codebook.tables.map else { return XCTFail("\(codebook)") }
       nonisolated(unsafe) let map = nibbles
       everyLength { count, offset in

@@ -1,7 +1,7 @@
 import Foundation
 import ProgramSupport
 
-/// The programs behind `--study` and `--ablation`.
+/// The programs behind `--study`, `--ablation` and `--schemes`.
 enum Study {
   /// Returns the exit status.
   static func run(_ options: StudyOptions) throws -> Int32 {
@@ -20,6 +20,7 @@ enum Study {
     var status: Int32 = 0
     if options.study { status = try study(options, material, jobs) }
     if options.ablation { try ablation(options, material, jobs) }
+    if options.schemes { try schemes(options, material, jobs) }
     return status
   }
 
@@ -29,14 +30,9 @@ enum Study {
   }
 
   private static func study(_ options: StudyOptions, _ material: StudyMaterial, _ jobs: StudyJobs) throws -> Int32 {
-    var tasks = options.tasks
-    if material.digits == nil, tasks.contains(.digits) {
-      Terminal.line("left out: \(StudyTask.digits.rawValue), for which --digits FILE names the images")
-      tasks.removeAll { $0 == .digits }
-    }
     let plan = StudyPlan(
-      optimizers: options.optimizers.map { OptimizerEntry.named($0)! }, tasks: tasks, seeds: options.seeds,
-      length: options.length, material: material)
+      optimizers: options.optimizers.map { OptimizerEntry.named($0)! }, tasks: possible(options.tasks, material),
+      seeds: options.seeds, length: options.length, material: material)
     let starts = FineTuningStarts(material, options.length)
     let summary = StudySummary(plan, try jobs.outcomes(plan.jobs(starts)))
     let report = StudyReport(summary: summary)
@@ -54,6 +50,25 @@ enum Study {
     for line in report.lines() { Terminal.line(line) }
     try write(report.json(), "ablation.json", jobs.folder)
     try write(Data(report.svg().utf8), "ablation.svg", jobs.folder)
+  }
+
+  private static func schemes(_ options: StudyOptions, _ material: StudyMaterial, _ jobs: StudyJobs) throws {
+    let tasks = possible(SchemesPlan.tasks.filter(options.tasks.contains), material)
+    guard !tasks.isEmpty else { throw UsageProblem("--schemes goes with \(SchemesPlan.taskNames)") }
+    let plan = SchemesPlan(
+      only: options.schemeNames, tasks: tasks, seeds: options.schemeSeeds, rateFactor: options.rateFactor,
+      length: options.length, material: material)
+    let report = SchemesReport(plan, try jobs.outcomes(plan.jobs()))
+    Terminal.line()
+    for line in report.lines() { Terminal.line(line) }
+    try write(report.json(), "schemes\(plan.suffix).json", jobs.folder)
+  }
+
+  /// The tasks for which there are data.
+  private static func possible(_ tasks: [StudyTask], _ material: StudyMaterial) -> [StudyTask] {
+    guard material.digits == nil, tasks.contains(.digits) else { return tasks }
+    Terminal.line("left out: \(StudyTask.digits.rawValue), for which --digits FILE names the images")
+    return tasks.filter { $0 != .digits }
   }
 
   private static func write(_ data: Data, _ name: String, _ folder: StudyFolder) throws {

@@ -47,16 +47,20 @@ struct AdamSetting: Hashable, Sendable {
   }
 }
 
-extension MomentRounding {
+extension MomentRounding where Self == TableRounding {
   /// 255 levels from −1 to 1.
-  static let linear = MomentRounding(values: (-127...127).map { Float($0) / 127 }, scope: .wholeTensor)
+  static var linear: TableRounding {
+    TableRounding(values: (-127...127).map { Float($0) / 127 }, scope: .wholeTensor)
+  }
   /// 256 levels from 0 to 1.
-  static let linearUnsigned = MomentRounding(values: (0...255).map { Float($0) / 255 }, scope: .wholeTensor)
+  static var linearUnsigned: TableRounding {
+    TableRounding(values: (0...255).map { Float($0) / 255 }, scope: .wholeTensor)
+  }
 
-  static func dynamic(_ scope: Scope) -> MomentRounding { MomentRounding(.dynamic8, scope: scope) }
+  static func dynamic(_ scope: TableRounding.Scope) -> TableRounding { TableRounding(.dynamic8, scope: scope) }
 
   /// The package's table, but with the published rounding, which lets small second moments become zero.
-  static func dynamicUnsigned(_ scope: Scope) -> MomentRounding {
-    MomentRounding(values: Codebook.dynamic8Unsigned.values, scope: scope)
+  static func dynamicUnsigned(_ scope: TableRounding.Scope) -> TableRounding {
+    TableRounding(values: Codebook.dynamic8Unsigned.values, scope: scope)
   }
 }

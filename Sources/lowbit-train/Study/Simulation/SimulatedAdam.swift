@@ -3,40 +3,42 @@ import LowBitOptimizers
 /// Adam whose moments are rounded after every step to what a low-bit state would have kept of them.
 ///
 /// What the package does not offer, because it trains badly, can be tried with it. Step by step it does the arithmetic of
-/// ``Adam8bit``: with that one's tables and blocks it has the same bits.
+/// the package's Adam: with the tables and scales of one of its formats it has the same bits.
 final class SimulatedAdam: StudyOptimizer {
   var learningRate: Float = 0
   private let setting: AdamSetting
-  private let firstRounding: MomentRounding
-  private let secondRounding: MomentRounding
+  private let firstRounding: any MomentRounding
+  private let secondRounding: any MomentRounding
   private var states: [ParameterKey: State] = [:]
   /// Moves what the package keeps in 32 bits: a stable embedding.
   private let fullPrecision: Adam32
 
   /// The moments of one parameter.
   private final class State {
+    let shape: [Int]
     var first, second: [Float]
     var step = 0
 
-    init(count: Int) {
-      first = [Float](repeating: 0, count: count)
+    init(shape: [Int]) {
+      self.shape = shape
+      first = [Float](repeating: 0, count: shape.reduce(1, *))
       second = first
     }
   }
 
-  init(_ setting: AdamSetting, first: MomentRounding, second: MomentRounding) {
+  init(_ setting: AdamSetting, first: some MomentRounding, second: some MomentRounding) {
     self.setting = setting
     firstRounding = first
     secondRounding = second
     fullPrecision = setting.configured(Adam32.init)
   }
 
-  /// What the states would take if they were stored: a byte a value, and the scales.
+  /// What the states would take if they were stored.
   var stateByteCount: Int {
     states.values.reduce(fullPrecision.stateByteCount) { sum, state in
       let count = state.first.count
       if count < SizeRule().minimumCount { return sum + 8 * count }
-      return sum + 2 * count + 4 * (firstRounding.scaleCount(of: count) + secondRounding.scaleCount(of: count))
+      return sum + firstRounding.byteCount(of: state.shape) + secondRounding.byteCount(of: state.shape)
     }
   }
 
@@ -47,15 +49,16 @@ final class SimulatedAdam: StudyOptimizer {
 
   func move(_ tensors: [TensorUpdate]) {
     for tensor in tensors {
-      let state = states[tensor.key] ?? State(count: tensor.parameter.count)
+      let state = states[tensor.key] ?? State(shape: tensor.shape ?? [tensor.parameter.count])
       states[tensor.key] = state
       state.step += 1
       state.first.withUnsafeMutableBufferPointer { first in
         state.second.withUnsafeMutableBufferPointer { second in
           step(tensor, first, second, number: state.step)
           guard tensor.parameter.count >= SizeRule().minimumCount else { return }
-          firstRounding.round(first)
-          secondRounding.round(second)
+          let moment = RoundedMoment(key: tensor.key, shape: state.shape, step: state.step, setting: setting)
+          firstRounding.round(first, of: moment)
+          secondRounding.round(second, of: moment)
         }
       }
     }
@@ -84,26 +87,18 @@ final class SimulatedAdam: StudyOptimizer {
       second[i] = v
     }
   }
-
-  /// The decimal number that was written, as the package reads it.
-  private func exact(_ value: Float) -> Double { Double("\(value)")! }
-
-  private func power(_ base: Double, _ exponent: Int) -> Double {
-    var (result, square, rest) = (1.0, base, exponent)
-    while rest > 0 {
-      if rest & 1 == 1 { result *= square }
-      square *= square
-      rest >>= 1
-    }
-    return result
-  }
 }
 
-extension MomentRounding {
-  fileprivate func scaleCount(of count: Int) -> Int {
-    switch scope {
-    case .wholeTensor: 1
-    case .blocks(let size): (count + size - 1) / size
-    }
+/// The decimal number that was written, as the package reads it.
+func exact(_ value: Float) -> Double { Double("\(value)")! }
+
+/// By squaring, as in the package.
+func power(_ base: Double, _ exponent: Int) -> Double {
+  var (result, square, rest) = (1.0, base, exponent)
+  while rest > 0 {
+    if rest & 1 == 1 { result *= square }
+    square *= square
+    rest >>= 1
   }
+  return result
 }
