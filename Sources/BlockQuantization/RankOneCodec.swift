@@ -2,8 +2,8 @@ package import TileKernels
 
 /// A rank-1 quantizer without its names, for inner loops: plain numbers and pointers.
 ///
-/// It works on parts of the flattened tensor that begin at an even element. Valid as long as the shape and the codebook
-/// that it came from.
+/// It works on parts of the flattened tensor that begin at an even element, and wants memory for two numbers a dimension.
+/// Valid as long as the shape and the codebook that it came from.
 package struct RankOneCodec {
   package let map: NibbleMap
   package let geometry: SliceGeometry
@@ -12,19 +12,19 @@ package struct RankOneCodec {
   @inline(__always)
   package func decode(
     _ codes: UnsafePointer<UInt8>, scales: UnsafePointer<Float>, start: Int, count: Int,
-    into values: UnsafeMutablePointer<Float>, _ kernels: KernelSet
+    into values: UnsafeMutablePointer<Float>, memory: UnsafeMutablePointer<Int>, _ kernels: KernelSet
   ) {
     kernels.decodeNibbles(codes + start / 2, count, 1, map, values)
-    withMemory { kernels.scaleBySmallest(values, scales, geometry, start, count, $0) }
+    kernels.scaleBySmallest(values, scales, geometry, start, count, memory)
   }
 
   /// Raises the slices' maxima, magnitudes as bits, to those of `count` values from element `start` on.
   @inline(__always)
   package func raise(
     _ maxima: UnsafeMutablePointer<Int32>, to values: UnsafePointer<Float>, start: Int, count: Int,
-    _ kernels: KernelSet
+    memory: UnsafeMutablePointer<Int>, _ kernels: KernelSet
   ) {
-    withMemory { kernels.raiseSlices(values, geometry, start, count, maxima, $0) }
+    kernels.raiseSlices(values, geometry, start, count, maxima, memory)
   }
 
   /// Encodes `count` values from element `start` on, and overwrites them.
@@ -34,16 +34,10 @@ package struct RankOneCodec {
   @inline(__always)
   package func encode(
     _ values: UnsafeMutablePointer<Float>, reciprocals: UnsafePointer<Float>, start: Int, count: Int,
-    codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
+    codes: UnsafeMutablePointer<UInt8>, memory: UnsafeMutablePointer<Int>, _ kernels: KernelSet
   ) {
-    withMemory { kernels.scaleByLargest(values, reciprocals, geometry, start, count, $0) }
+    kernels.scaleByLargest(values, reciprocals, geometry, start, count, memory)
     kernels.encodeNibbles(values, count, 1, map, codes + start / 2)
-  }
-
-  /// What the stages need to walk the rows: kernel modules hold no generic code, which allocating is.
-  @inline(__always)
-  private func withMemory(_ body: (UnsafeMutablePointer<Int>) -> Void) {
-    withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * geometry.rank) { body($0.baseAddress!) }
   }
 
   /// The scales that follow from maxima of finite values, magnitudes as bits: a subnormal one becomes 0.

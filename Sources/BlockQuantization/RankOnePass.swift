@@ -21,24 +21,24 @@ struct RankOnePass {
     var maxima = [Int32](repeating: 0, count: shape.sliceCount)
     var scales = [Float](repeating: 0, count: shape.sliceCount)
     var reciprocals = scales
-    forEachPart { start, length, scratch in
+    forEachPart { start, length, scratch, memory in
       finiteCopy(of: values, start, length, to: scratch)
-      codec.raise(&maxima, to: scratch, start: start, count: length, kernels)
+      codec.raise(&maxima, to: scratch, start: start, count: length, memory: memory, kernels)
     }
     RankOneCodec.scales(of: maxima, count: shape.sliceCount, into: &scales)
     RankOneCodec.reciprocals(of: maxima, count: shape.sliceCount, into: &reciprocals)
-    forEachPart { start, length, scratch in
+    forEachPart { start, length, scratch, memory in
       finiteCopy(of: values, start, length, to: scratch)
       codec.encode(
-        scratch, reciprocals: reciprocals, start: start, count: length, codes: &codes, kernels)
+        scratch, reciprocals: reciprocals, start: start, count: length, codes: &codes, memory: memory, kernels)
     }
     return (codes, scales)
   }
 
   func decode(_ codes: [UInt8], scales: [Float]) -> [Float] {
     var values = [Float](repeating: 0, count: count)
-    forEachPart { start, length, scratch in
-      codec.decode(codes, scales: scales, start: start, count: length, into: scratch, kernels)
+    forEachPart { start, length, scratch, memory in
+      codec.decode(codes, scales: scales, start: start, count: length, into: scratch, memory: memory, kernels)
       for i in 0..<length { values[start + i] = scratch[i] }
     }
     return values
@@ -49,12 +49,13 @@ struct RankOnePass {
     if !(kernels.absmax(copy, length) < .infinity) { saturateStage(copy, length) }
   }
 
-  /// Calls `body` with each part's first element and length, and with scratch memory.
-  private func forEachPart(_ body: (Int, Int, UnsafeMutablePointer<Float>) -> Void) {
+  /// Calls `body` with each part's first element and length, and with scratch memory for values and for the codec.
+  private func forEachPart(_ body: (Int, Int, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Int>) -> Void) {
+    var memory = [Int](repeating: 0, count: 2 * shape.dimensions.count)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.partSize) { scratch in
       scratch.initialize(repeating: 0)
       for start in stride(from: 0, to: count, by: Self.partSize) {
-        body(start, min(Self.partSize, count - start), scratch.baseAddress!)
+        body(start, min(Self.partSize, count - start), scratch.baseAddress!, &memory)
       }
     }
   }

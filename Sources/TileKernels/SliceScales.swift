@@ -97,7 +97,11 @@ public func scaleBySmallestStage(
       leading = other < leading ? other : leading
     }
     let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
-    for i in 0..<walk.length { part[i] *= columns[i] < leading ? columns[i] : leading }
+    let length = walk.length
+    for i in 0..<length {
+      let other = columns[i]
+      part[i] *= other < leading ? other : leading
+    }
   }
 }
 
@@ -115,7 +119,11 @@ public func scaleByLargestStage(
       leading = other > leading ? other : leading
     }
     let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
-    for i in 0..<walk.length { part[i] *= columns[i] > leading ? columns[i] : leading }
+    let length = walk.length
+    for i in 0..<length {
+      let other = columns[i]
+      part[i] *= other > leading ? other : leading
+    }
   }
 }
 
@@ -131,7 +139,8 @@ public func raiseSlicesStage(
   while walk.advance() {
     let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
     var rowMaximum: Int32 = 0
-    for i in 0..<walk.length {
+    let length = walk.length
+    for i in 0..<length {
       let bits = magnitudeBits(part[i])
       rowMaximum = max(rowMaximum, bits)
       columns[i] = max(columns[i], bits)

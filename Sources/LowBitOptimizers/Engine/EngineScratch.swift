@@ -9,9 +9,12 @@ final class EngineScratch {
 
   private let floats: UnsafeMutablePointer<Float>
   private let maxima: UnsafeMutablePointer<Int32>
+  private let integers: UnsafeMutablePointer<Int>
 
   /// Values and random numbers of two moments.
   private static let piecesPerThread = 4
+  /// Two a dimension, and a line between threads.
+  private static let integersPerThread = 2 * TensorUpdate.mostDimensions + 8
 
   init(threadCount: Int, blockSize: Int, sliceCount: Int) {
     self.threadCount = threadCount
@@ -20,6 +23,8 @@ final class EngineScratch {
     floats = Self.allocate(Float.self, threadCount * Self.stride(Self.piecesPerThread * blockSize))
     maxima = Self.allocate(Int32.self, threadCount * Self.stride(sliceCount))
     maxima.initialize(repeating: 0, count: threadCount * Self.stride(sliceCount))
+    integers = .allocate(capacity: threadCount * Self.integersPerThread)
+    integers.initialize(repeating: 0, count: threadCount * Self.integersPerThread)
     taskOfMaxima = .allocate(capacity: threadCount)
     taskOfMaxima.initialize(repeating: -1, count: threadCount)
   }
@@ -27,6 +32,7 @@ final class EngineScratch {
   deinit {
     floats.deallocate()
     maxima.deallocate()
+    integers.deallocate()
     taskOfMaxima.deallocate()
   }
 
@@ -40,9 +46,10 @@ final class EngineScratch {
 
   func blockScratch(_ thread: Int) -> BlockScratch {
     let base = floats + thread * Self.stride(Self.piecesPerThread * blockSize)
+    let memory = integers + thread * Self.integersPerThread
     return BlockScratch(
-      first: MomentScratch(values: base, uniforms: base + 2 * blockSize),
-      second: MomentScratch(values: base + blockSize, uniforms: base + 3 * blockSize))
+      first: MomentScratch(values: base, uniforms: base + 2 * blockSize, memory: memory),
+      second: MomentScratch(values: base + blockSize, uniforms: base + 3 * blockSize, memory: memory))
   }
 
   func maxima(_ thread: Int) -> UnsafeMutablePointer<Int32> { maxima + thread * Self.stride(sliceCount) }

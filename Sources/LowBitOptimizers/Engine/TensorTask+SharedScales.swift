@@ -27,12 +27,14 @@ extension TensorTask {
           kernels.momentumBuffers(parameters, gradients, scratch.first.values, count, constants)
         }
       }
-      memory.raise(maxima, to: scratch.first.values, at: start, count: count, kernels)
+      memory.raise(maxima, to: scratch.first.values, at: start, count: count, memory: scratch.first.memory, kernels)
     }
     if case .rankOne(let memory) = second, case .adam(let constants) = constants {
       memory.decode(at: start, count: count, into: scratch.second, kernels)
       if !isSkipped { kernels.adamSecondMoments(parameters, gradients, scratch.second.values, count, constants) }
-      memory.raise(maxima + first.sliceCount, to: scratch.second.values, at: start, count: count, kernels)
+      memory.raise(
+        maxima + first.sliceCount, to: scratch.second.values, at: start, count: count, memory: scratch.second.memory,
+        kernels)
     }
   }
 
@@ -57,7 +59,7 @@ extension TensorTask {
     for (memory, scratch) in [(first, scratch.first), (second, scratch.second)] {
       guard case .rankOne(let memory) = memory else { continue }
       memory.decode(at: start, count: count, into: scratch, kernels)
-      memory.encode(scratch.values, at: start, count: count, absmax: 0, kernels)
+      memory.encode(scratch.values, at: start, count: count, absmax: 0, memory: scratch.memory, kernels)
     }
   }
 }

@@ -149,7 +149,7 @@ enum MomentMemory {
       scales[block] = codec.encode(
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)
     case .rankOne(let memory):
-      memory.encode(values, at: start, count: count, absmax: absmax, kernels)
+      memory.encode(values, at: start, count: count, absmax: absmax, memory: scratch.memory, kernels)
     case .logarithmic(let memory):
       memory.encode(values, block, at: start, count: count, maximum: absmax, uniforms: scratch.uniforms, kernels)
     }
@@ -162,4 +162,6 @@ struct MomentScratch {
   let values: UnsafeMutablePointer<Float>
   /// A random number for each value.
   let uniforms: UnsafeMutablePointer<Float>
+  /// For the walk over rows and columns.
+  let memory: UnsafeMutablePointer<Int>
 }

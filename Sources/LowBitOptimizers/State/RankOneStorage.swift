@@ -71,25 +71,26 @@ struct RankOneMemory {
   @inline(__always)
   func decode(at start: Int, count: Int, into scratch: MomentScratch, _ kernels: KernelSet) {
     codec.decode(
-      codes, scales: scales, start: start, count: count, into: scratch.values, kernels)
+      codes, scales: scales, start: start, count: count, into: scratch.values, memory: scratch.memory, kernels)
   }
 
   func raise(
     _ maxima: UnsafeMutablePointer<Int32>, to values: UnsafeMutablePointer<Float>, at start: Int, count: Int,
-    _ kernels: KernelSet
+    memory: UnsafeMutablePointer<Int>, _ kernels: KernelSet
   ) {
     if !(kernels.absmax(values, count) < .infinity) { saturateStage(values, count) }
-    codec.raise(maxima, to: values, start: start, count: count, kernels)
+    codec.raise(maxima, to: values, start: start, count: count, memory: memory, kernels)
   }
 
   /// Encodes with the new scales. The values, whose largest magnitude is known, are overwritten.
   @inline(__always)
   func encode(
-    _ values: UnsafeMutablePointer<Float>, at start: Int, count: Int, absmax: Float, _ kernels: KernelSet
+    _ values: UnsafeMutablePointer<Float>, at start: Int, count: Int, absmax: Float,
+    memory: UnsafeMutablePointer<Int>, _ kernels: KernelSet
   ) {
     if !(absmax < .infinity) { saturateStage(values, count) }
     codec.encode(
-      values, reciprocals: reciprocals, start: start, count: count, codes: codes, kernels)
+      values, reciprocals: reciprocals, start: start, count: count, codes: codes, memory: memory, kernels)
   }
 
   func prepareScales() { RankOneCodec.reciprocals(of: maxima, count: sliceCount, into: reciprocals) }
