@@ -32,34 +32,33 @@ extension KernelSet {
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
-  /// Without byte permutations the bytes are decoded one by one. Codes of 2 and 3 bits, and logarithmic ones, use the
-  /// stages of `avx2`, which every such CPU has.
+  /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =
     CPUFeatures.current.vbmi
-    ? KernelSet(
+    ? avx512(
+      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes)
+    : avx512(
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
+
+  /// Codes below 8 bits use the stages of `avx2`, which every such CPU has.
+  private static func avx512(
+    adamFromBytes:
+      @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
+    momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
+    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
+  ) -> KernelSet {
+    KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes,
+      adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
       adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
-      decodeBytes: vbmiDecodeBytes,
-      encodeBytes: avx512EncodeBytes,
+      decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
       fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
-    : KernelSet(
-      name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes,
-      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
-      decodeBytes: avx512DecodeBytes,
-      encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
-      adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
-      momentumBuffers: avx512MomentumBuffers,
-      scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
-      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
-      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
+  }
   #endif
 
   /// The sets that this machine can run, the fastest last.
