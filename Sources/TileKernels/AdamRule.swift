@@ -29,16 +29,47 @@ public struct AdamConstants {
   }
 }
 
-/// The lines of the rule that the moments follow from.
+/// Which terms of weight decay the rule has. Each kind gets a loop of its own: the terms are a sixth of it.
+public enum DecayTerms {
+  case none
+  case decoupled
+  case all
+}
+
 extension AdamConstants {
   @inlinable @inline(__always)
-  func decayedGradient(_ gradient: Float, _ parameter: Float) -> Float { gradient + coupledDecay * parameter }
+  public var decayTerms: DecayTerms { coupledDecay != 0 ? .all : decoupledDecay != 0 ? .decoupled : .none }
+
+  /// Calls `body` with the terms as a constant.
+  @inlinable @inline(__always)
+  public func withDecayTerms<Result>(_ body: (DecayTerms) -> Result) -> Result {
+    switch decayTerms {
+    case .none: body(.none)
+    case .decoupled: body(.decoupled)
+    case .all: body(.all)
+    }
+  }
+}
+
+/// The lines of the rule.
+extension AdamConstants {
+  @inlinable @inline(__always)
+  func decayedGradient(_ gradient: Float, _ parameter: Float, _ terms: DecayTerms) -> Float {
+    terms == .all ? gradient + coupledDecay * parameter : gradient
+  }
 
   @inlinable @inline(__always)
   func first(_ moment: Float, _ g: Float) -> Float { beta1 * moment + oneMinusBeta1 * g }
 
   @inlinable @inline(__always)
   func second(_ moment: Float, _ g: Float) -> Float { beta2 * moment + oneMinusBeta2 * (g * g) }
+
+  /// The parameter after a step along these moments.
+  @inlinable @inline(__always)
+  func moved(_ p: Float, _ m: Float, _ v: Float, _ terms: DecayTerms) -> Float {
+    let decayed = terms == .none ? p : p - decoupledDecay * p
+    return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
+  }
 }
 
 /// Adam and AdamW on `count` elements: moments and parameters are updated in place.
@@ -51,21 +82,22 @@ public func adamStage(
   _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>,
   _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  var firstMaximum: Int32 = 0
-  var secondMaximum: Int32 = 0
-  for i in 0..<count {
-    let p = parameters[i]
-    let g = constants.decayedGradient(gradients[i], p)
-    let m = constants.first(firstMoments[i], g)
-    let v = constants.second(secondMoments[i], g)
-    let decayed = p - constants.decoupledDecay * p
-    parameters[i] = decayed - constants.stepSize * (m / (v.squareRoot() + constants.scaledEpsilon))
-    firstMoments[i] = m
-    secondMoments[i] = v
-    firstMaximum = max(firstMaximum, magnitudeBits(m))
-    secondMaximum = max(secondMaximum, magnitudeBits(v))
+  constants.withDecayTerms { terms in
+    var firstMaximum: Int32 = 0
+    var secondMaximum: Int32 = 0
+    for i in 0..<count {
+      let p = parameters[i]
+      let g = constants.decayedGradient(gradients[i], p, terms)
+      let m = constants.first(firstMoments[i], g)
+      let v = constants.second(secondMoments[i], g)
+      parameters[i] = constants.moved(p, m, v, terms)
+      firstMoments[i] = m
+      secondMoments[i] = v
+      firstMaximum = max(firstMaximum, magnitudeBits(m))
+      secondMaximum = max(secondMaximum, magnitudeBits(v))
+    }
+    return MomentMaxima(firstBits: firstMaximum, secondBits: secondMaximum)
   }
-  return MomentMaxima(firstBits: firstMaximum, secondBits: secondMaximum)
 }
 
 /// The first moments alone, as `adamStage` makes them.
@@ -74,8 +106,10 @@ public func adamFirstMomentsStage(
   _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ moments: UnsafeMutablePointer<Float>,
   _ count: Int, _ constants: AdamConstants
 ) {
-  for i in 0..<count {
-    moments[i] = constants.first(moments[i], constants.decayedGradient(gradients[i], parameters[i]))
+  constants.withDecayTerms { terms in
+    for i in 0..<count {
+      moments[i] = constants.first(moments[i], constants.decayedGradient(gradients[i], parameters[i], terms))
+    }
   }
 }
 
@@ -85,12 +119,9 @@ public func adamSecondMomentsStage(
   _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ moments: UnsafeMutablePointer<Float>,
   _ count: Int, _ constants: AdamConstants
 ) {
-  if constants.coupledDecay == 0 {
-    // The parameters need not be read.
-    for i in 0..<count { moments[i] = constants.second(moments[i], gradients[i]) }
-    return
-  }
-  for i in 0..<count {
-    moments[i] = constants.second(moments[i], constants.decayedGradient(gradients[i], parameters[i]))
+  constants.withDecayTerms { terms in
+    for i in 0..<count {
+      moments[i] = constants.second(moments[i], constants.decayedGradient(gradients[i], parameters[i], terms))
+    }
   }
 }

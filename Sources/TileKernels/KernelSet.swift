@@ -17,6 +17,9 @@ public final class KernelSet: Sendable {
   /// Whole steps over blocks of 4-bit codes.
   public let adamOnNibbles: @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int
   public let momentumOnNibbles: @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int
+  /// Adam's two passes over blocks whose second moments have scales per row and column.
+  public let raiseAdamSlices: @Sendable (BlockRun, SliceMoment, UnsafeMutablePointer<Int32>, AdamConstants) -> Void
+  public let adamOnSlices: @Sendable (BlockRun, NibbleMoment, SliceMoment, AdamConstants) -> Int
   public let decodeBytes: @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   public let encodeBytes: @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void
   public let decodeNibbles: @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void
@@ -48,6 +51,8 @@ public final class KernelSet: Sendable {
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
     adamOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int,
     momentumOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int,
+    raiseAdamSlices: @escaping @Sendable (BlockRun, SliceMoment, UnsafeMutablePointer<Int32>, AdamConstants) -> Void,
+    adamOnSlices: @escaping @Sendable (BlockRun, NibbleMoment, SliceMoment, AdamConstants) -> Int,
     decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
     encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void,
     decodeNibbles: @escaping @Sendable (Codes, Int, Float, NibbleMap, MutableValues) -> Void,
@@ -76,6 +81,8 @@ public final class KernelSet: Sendable {
     self.momentumFromBytes = momentumFromBytes
     self.adamOnNibbles = adamOnNibbles
     self.momentumOnNibbles = momentumOnNibbles
+    self.raiseAdamSlices = raiseAdamSlices
+    self.adamOnSlices = adamOnSlices
     self.decodeBytes = decodeBytes
     self.encodeBytes = encodeBytes
     self.decodeNibbles = decodeNibbles

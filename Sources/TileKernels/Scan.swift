@@ -34,9 +34,19 @@ public struct MomentMaxima {
 /// Replaces what no scale can carry: NaN by zero, infinities by the greatest finite value of their sign.
 @inlinable @inline(__always)
 public func saturateStage(_ values: UnsafeMutablePointer<Float>, _ count: Int) {
-  let greatest = Float.greatestFiniteMagnitude
   for i in 0..<count {
     let value = values[i]
-    values[i] = value != value ? 0 : (value > greatest ? greatest : (value < -greatest ? -greatest : value))
+    values[i] = value < -Float.greatestFiniteMagnitude ? -Float.greatestFiniteMagnitude : saturated(value)
   }
 }
+
+/// The same for a value that is not negative.
+@inlinable @inline(__always)
+func saturated(_ value: Float) -> Float {
+  let greatest = Float.greatestFiniteMagnitude
+  return value != value ? 0 : (value > greatest ? greatest : value)
+}
+
+/// The bits of a value that is not negative, once it is saturated.
+@inlinable @inline(__always)
+func saturatedBits(_ value: Float) -> Int32 { magnitudeBits(saturated(value)) }

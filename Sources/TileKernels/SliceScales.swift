@@ -71,6 +71,40 @@ struct RowWalk {
     return true
   }
 
+  /// The row's entries in the last dimension's vector.
+  @inlinable @inline(__always)
+  func columns<Entry>(_ vectors: UnsafePointer<Entry>) -> UnsafePointer<Entry> { vectors + (columnBase &+ column) }
+
+  @inlinable @inline(__always)
+  func columns<Entry>(_ vectors: UnsafeMutablePointer<Entry>) -> UnsafeMutablePointer<Entry> {
+    vectors + (columnBase &+ column)
+  }
+
+  /// The smallest of the leading dimensions' entries.
+  @inlinable @inline(__always)
+  func smallest(_ vectors: UnsafePointer<Float>) -> Float {
+    var result = vectors[places[0]]
+    for dimension in 1..<geometry.rank &- 1 { result = smaller(result, vectors[places[dimension]]) }
+    return result
+  }
+
+  /// The largest of the leading dimensions' entries.
+  @inlinable @inline(__always)
+  func largest(_ vectors: UnsafePointer<Float>) -> Float {
+    var result = vectors[places[0]]
+    for dimension in 1..<geometry.rank &- 1 { result = larger(result, vectors[places[dimension]]) }
+    return result
+  }
+
+  /// Raises the leading dimensions' entries.
+  @inlinable @inline(__always)
+  func raise(_ vectors: UnsafeMutablePointer<Int32>, to maximum: Int32) {
+    for dimension in 0..<geometry.rank &- 1 {
+      let place = places[dimension]
+      vectors[place] = max(vectors[place], maximum)
+    }
+  }
+
   @inlinable @inline(__always)
   func goToNextRow() {
     var dimension = geometry.rank &- 2
@@ -91,17 +125,9 @@ public func scaleBySmallestStage(
 ) {
   var walk = RowWalk(geometry, from: start, count: count, memory)
   while walk.advance() {
-    var leading = vectors[walk.places[0]]
-    for dimension in 1..<geometry.rank &- 1 {
-      let other = vectors[walk.places[dimension]]
-      leading = other < leading ? other : leading
-    }
-    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
-    let length = walk.length
-    for i in 0..<length {
-      let other = columns[i]
-      part[i] *= other < leading ? other : leading
-    }
+    let leading = walk.smallest(vectors)
+    let (part, columns, length) = (values + walk.offset, walk.columns(vectors), walk.length)
+    for i in 0..<length { part[i] *= smaller(leading, columns[i]) }
   }
 }
 
@@ -113,17 +139,9 @@ public func scaleByLargestStage(
 ) {
   var walk = RowWalk(geometry, from: start, count: count, memory)
   while walk.advance() {
-    var leading = vectors[walk.places[0]]
-    for dimension in 1..<geometry.rank &- 1 {
-      let other = vectors[walk.places[dimension]]
-      leading = other > leading ? other : leading
-    }
-    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
-    let length = walk.length
-    for i in 0..<length {
-      let other = columns[i]
-      part[i] *= other > leading ? other : leading
-    }
+    let leading = walk.largest(vectors)
+    let (part, columns, length) = (values + walk.offset, walk.columns(vectors), walk.length)
+    for i in 0..<length { part[i] *= larger(leading, columns[i]) }
   }
 }
 
@@ -137,17 +155,19 @@ public func raiseSlicesStage(
 ) {
   var walk = RowWalk(geometry, from: start, count: count, memory)
   while walk.advance() {
-    let (part, columns) = (values + walk.offset, vectors + (walk.columnBase &+ walk.column))
+    let (part, columns, length) = (values + walk.offset, walk.columns(vectors), walk.length)
     var rowMaximum: Int32 = 0
-    let length = walk.length
     for i in 0..<length {
       let bits = magnitudeBits(part[i])
       rowMaximum = max(rowMaximum, bits)
       columns[i] = max(columns[i], bits)
     }
-    for dimension in 0..<geometry.rank &- 1 {
-      let place = walk.places[dimension]
-      vectors[place] = max(vectors[place], rowMaximum)
-    }
+    walk.raise(vectors, to: rowMaximum)
   }
 }
+
+@inlinable @inline(__always)
+func smaller(_ a: Float, _ b: Float) -> Float { b < a ? b : a }
+
+@inlinable @inline(__always)
+func larger(_ a: Float, _ b: Float) -> Float { b > a ? b : a }

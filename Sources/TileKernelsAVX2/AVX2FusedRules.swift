@@ -9,18 +9,20 @@ package func avx2AdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
-  var rule = AdamVectors(constants)
   let firstScale = _mm256_set1_ps(first.scale)
   let secondScale = _mm256_set1_ps(second.scale)
   let done = count & ~7
-  var i = 0
-  while i < done {
-    let m = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
-    let v = _mm256_mul_ps(lookUp(second.codes + i, second.map.values), secondScale)
-    rule.step(parameters + i, gradients + i, m, v, first.values + i, second.values + i)
-    i &+= 8
+  var maxima = constants.withDecayTerms { terms in
+    var rule = AdamVectors(constants, terms)
+    var i = 0
+    while i < done {
+      let m = _mm256_mul_ps(lookUp(first.codes + i, first.map.values), firstScale)
+      let v = _mm256_mul_ps(lookUp(second.codes + i, second.map.values), secondScale)
+      rule.step(parameters + i, gradients + i, m, v, first.values + i, second.values + i)
+      i &+= 8
+    }
+    return rule.maxima
   }
-  var maxima = rule.maxima
   if done < count {
     let rest = adamFromBytesStage(
       parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done,
@@ -33,11 +35,13 @@ package func avx2AdamFromBytes(
 /// Adam's constants and running maxima, in registers.
 private struct AdamVectors {
   let beta1, oneMinusBeta1, beta2, oneMinusBeta2, stepSize, scaledEpsilon, coupledDecay, decoupledDecay: __m256
+  let terms: DecayTerms
   var firstMaximum = _mm256_setzero_si256()
   var secondMaximum = _mm256_setzero_si256()
 
   @inline(__always)
-  init(_ constants: AdamConstants) {
+  init(_ constants: AdamConstants, _ terms: DecayTerms) {
+    self.terms = terms
     beta1 = _mm256_set1_ps(constants.beta1)
     oneMinusBeta1 = _mm256_set1_ps(constants.oneMinusBeta1)
     beta2 = _mm256_set1_ps(constants.beta2)
@@ -55,11 +59,12 @@ private struct AdamVectors {
     _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>
   ) {
     let p = load(parameters)
-    let g = _mm256_add_ps(load(gradients), _mm256_mul_ps(coupledDecay, p))
+    let gradient = load(gradients)
+    let g = terms == .all ? _mm256_add_ps(gradient, _mm256_mul_ps(coupledDecay, p)) : gradient
     let m = _mm256_add_ps(_mm256_mul_ps(beta1, oldM), _mm256_mul_ps(oneMinusBeta1, g))
     let v = _mm256_add_ps(_mm256_mul_ps(beta2, oldV), _mm256_mul_ps(oneMinusBeta2, _mm256_mul_ps(g, g)))
     let direction = _mm256_div_ps(m, _mm256_add_ps(_mm256_sqrt_ps(v), scaledEpsilon))
-    let decayed = _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
+    let decayed = terms == .none ? p : _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
     store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters)
     store(m, to: firstMoments)
     store(v, to: secondMoments)

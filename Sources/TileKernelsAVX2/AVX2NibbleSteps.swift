@@ -52,4 +52,18 @@ package func avx2MomentumOnNibbles(
 ) -> Int {
   momentumOnNibbles(Stages.self, run, buffer, constants)
 }
+
+@inline(never)
+package func avx2RaiseAdamSlices(
+  _ run: BlockRun, _ second: SliceMoment, _ maxima: UnsafeMutablePointer<Int32>, _ constants: AdamConstants
+) {
+  raiseAdamSlices(Stages.self, run, second, maxima, constants)
+}
+
+@inline(never)
+package func avx2AdamOnSlices(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnSlices(Stages.self, run, first, second, constants)
+}
 #endif

@@ -104,20 +104,23 @@ private func encode(
 
 /// A binary search among fifteen thresholds.
 private struct SearchEncoder: NibbleEncoder {
-  private let first, second, third, fourth: __m256
+  private let first, secondLow, secondHigh, third, fourth: __m256
 
   @inline(__always)
   init(_ map: NibbleMap) {
     first = _mm256_set1_ps(map.vectors.pointee.first)
-    second = map.vectors.pointee.second
+    secondLow = _mm256_set1_ps(map.vectors.pointee.second[0])
+    secondHigh = _mm256_set1_ps(map.vectors.pointee.second[1])
     third = map.vectors.pointee.third
     fourth = map.vectors.pointee.fourth
   }
 
   @inline(__always)
   func codes(_ values: __m256) -> __m256i {
-    let one = _mm256_sub_epi32(_mm256_setzero_si256(), isAbove(values, first))
-    let two = appendBit(to: one, isAbove(values, _mm256_permutevar8x32_ps(second, one)))
+    let isUpper = isAbove(values, first)
+    let quarter = _mm256_blendv_ps(secondLow, secondHigh, unsafeBitCast(isUpper, to: __m256.self))
+    let one = _mm256_sub_epi32(_mm256_setzero_si256(), isUpper)
+    let two = appendBit(to: one, isAbove(values, quarter))
     let three = appendBit(to: two, isAbove(values, _mm256_permutevar8x32_ps(third, two)))
     return appendBit(to: three, isAbove(values, _mm256_permutevar8x32_ps(fourth, three)))
   }

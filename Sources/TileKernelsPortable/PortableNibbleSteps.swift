@@ -51,3 +51,17 @@ package func portableMomentumOnNibbles(
 ) -> Int {
   momentumOnNibbles(Stages.self, run, buffer, constants)
 }
+
+@inline(never)
+package func portableRaiseAdamSlices(
+  _ run: BlockRun, _ second: SliceMoment, _ maxima: UnsafeMutablePointer<Int32>, _ constants: AdamConstants
+) {
+  raiseAdamSlices(Stages.self, run, second, maxima, constants)
+}
+
+@inline(never)
+package func portableAdamOnSlices(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnSlices(Stages.self, run, first, second, constants)
+}

@@ -173,7 +173,7 @@ struct CheckpointOracle {
     if let text = values["matrix_block"] {
       let block = try unwrap(Int(text), "block of matrices")
       try require(block >= 64 && block <= 4096, "block size of matrices")
-      _ = try OracleFormat(names[0], block: block, isSecond: false)
+      for (index, name) in names.enumerated() { _ = try OracleFormat(name, block: block, isSecond: index == 1) }
     }
     return (block, try names.enumerated().map { try OracleFormat($1, block: block, isSecond: $0 == 1) })
   }

@@ -222,6 +222,10 @@ final class LowBitCheckpointTests: XCTestCase {
       assertRefused(
         split.edited("matrix_block=256", "matrix_block=\(wrong)"), by: restored, kind, "formats", wrong)
     }
+    let exact = try self.split(AdamMixed(firstMoment: .float32, secondMoment: .linear4))
+    assertRefused(
+      exact.edited("matrix_block=256", "matrix_block=65"),
+      by: AdamMixed(firstMoment: .float32, secondMoment: .linear4), .unsupported, "formats", "the second moment's")
     assertRefused(
       split.edited("second=linear4Unsigned-rankOne shape", "second=linear4Unsigned-rankOne matrix_block=256 shape"),
       by: restored, .malformed, "parameter/m", "a parameter has one block size")

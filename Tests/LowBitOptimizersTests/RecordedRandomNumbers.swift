@@ -42,8 +42,9 @@ struct RecordedRandomNumbers {
     return KernelSet(
       name: "recorded", absmax: set.absmax, adam: set.adam, momentum: set.momentum, adamFromBytes: set.adamFromBytes,
       momentumFromBytes: set.momentumFromBytes, adamOnNibbles: set.adamOnNibbles,
-      momentumOnNibbles: set.momentumOnNibbles, decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes,
-      decodeNibbles: set.decodeNibbles, encodeNibbles: set.encodeNibbles, adamFirstMoments: set.adamFirstMoments,
+      momentumOnNibbles: set.momentumOnNibbles, raiseAdamSlices: set.raiseAdamSlices, adamOnSlices: set.adamOnSlices,
+      decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes, decodeNibbles: set.decodeNibbles,
+      encodeNibbles: set.encodeNibbles, adamFirstMoments: set.adamFirstMoments,
       adamSecondMoments: set.adamSecondMoments, momentumBuffers: set.momentumBuffers,
       scaleBySmallest: set.scaleBySmallest,
       scaleByLargest: set.scaleByLargest, raiseSlices: set.raiseSlices,

@@ -176,7 +176,11 @@ extension StateFormats {
       second = try MomentFormat(identifier, blockSize, isSecond: true, fields.place)
     }
     matrixBlockSize = try fields.takeIfPresent("matrix_block", in: 64...4096)
-    if let matrixBlockSize { _ = try MomentFormat(first.identifier, matrixBlockSize, isSecond: false, fields.place) }
+    if let matrixBlockSize {
+      for (moment, isSecond) in [(first, false), (second, true)] {
+        if let moment { _ = try MomentFormat(moment.identifier, matrixBlockSize, isSecond: isSecond, fields.place) }
+      }
+    }
   }
 
   /// Whether the moments are stored alike, but perhaps in blocks of another size.

@@ -135,7 +135,7 @@ final class StepEngine: @unchecked Sendable {
         mergeMaxima(thread: thread)
         scratch.taskOfMaxima[thread] = index
       }
-      for block in blocks { task.raiseMaxima(maxima, block: block, blockScratch, kernels) }
+      task.raiseMaxima(maxima, blocks: blocks, blockScratch, kernels)
     }
   }
 

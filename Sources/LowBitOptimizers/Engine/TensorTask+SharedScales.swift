@@ -8,8 +8,19 @@ extension TensorTask {
   /// Slices of both moments: the maxima of the second follow those of the first.
   var sliceCount: Int { first.sliceCount + second.sliceCount }
 
-  /// Raises the slices' maxima to the magnitudes that the block's new moments will have.
+  /// Raises the slices' maxima to the magnitudes that the blocks' new moments will have.
   func raiseMaxima(
+    _ maxima: UnsafeMutablePointer<Int32>, blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet
+  ) {
+    if first.sliceCount == 0, let secondSlices = second.sliceMoment(scratch.second), case .adam(let constants) = constants
+    {
+      kernels.raiseAdamSlices(run(over: blocks), secondSlices, maxima, constants)
+    } else {
+      for block in blocks { raiseMaxima(maxima, block: block, scratch, kernels) }
+    }
+  }
+
+  private func raiseMaxima(
     _ maxima: UnsafeMutablePointer<Int32>, block: Int, _ scratch: BlockScratch, _ kernels: KernelSet
   ) {
     let start = block &* blockSize

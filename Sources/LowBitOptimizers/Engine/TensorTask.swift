@@ -21,12 +21,14 @@ struct TensorTask {
   /// Updates some blocks and returns how many were skipped.
   func update(blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int {
     if rows == nil, let nibbles = first.nibbleMoment(scratch.first) {
-      let run = BlockRun(
-        parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: blocks)
+      let run = run(over: blocks)
       switch constants {
       case .adam(let constants):
         if let secondNibbles = second.nibbleMoment(scratch.second) {
           return kernels.adamOnNibbles(run, nibbles, secondNibbles, constants)
+        }
+        if let secondSlices = second.sliceMoment(scratch.second) {
+          return kernels.adamOnSlices(run, nibbles, secondSlices, constants)
         }
       case .momentum(let constants): return kernels.momentumOnNibbles(run, nibbles, constants)
       }
@@ -34,6 +36,10 @@ struct TensorTask {
     var skippedCount = 0
     for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
     return skippedCount
+  }
+
+  func run(over blocks: Range<Int>) -> BlockRun {
+    BlockRun(parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: blocks)
   }
 
   /// Updates one block: decode, rule, encode. Returns false if it was skipped.

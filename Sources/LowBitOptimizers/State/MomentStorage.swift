@@ -137,6 +137,14 @@ enum MomentMemory {
       codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: scratch.values)
   }
 
+  /// The moment for passes over blocks whose scales are shared; nil in other formats.
+  func sliceMoment(_ scratch: MomentScratch) -> SliceMoment? {
+    guard case .rankOne(let memory) = self else { return nil }
+    return SliceMoment(
+      codes: memory.codes, map: memory.codec.map, geometry: memory.codec.geometry, scales: memory.scales,
+      reciprocals: memory.reciprocals, values: scratch.values, walkMemory: scratch.memory)
+  }
+
   /// Stores the block's new values, whose largest magnitude is known. They are overwritten.
   @inline(__always)
   func store(
