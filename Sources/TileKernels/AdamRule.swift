@@ -29,7 +29,7 @@ public struct AdamConstants {
   }
 }
 
-/// The lines of the rule that the moments follow from.
+/// The lines of the rule.
 extension AdamConstants {
   @inlinable @inline(__always)
   func decayedGradient(_ gradient: Float, _ parameter: Float) -> Float { gradient + coupledDecay * parameter }
@@ -39,6 +39,13 @@ extension AdamConstants {
 
   @inlinable @inline(__always)
   func second(_ moment: Float, _ g: Float) -> Float { beta2 * moment + oneMinusBeta2 * (g * g) }
+
+  /// The parameter after the step.
+  @inlinable @inline(__always)
+  func moved(_ p: Float, _ m: Float, _ v: Float) -> Float {
+    let decayed = p - decoupledDecay * p
+    return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
+  }
 }
 
 /// Adam and AdamW on `count` elements: moments and parameters are updated in place.
@@ -58,8 +65,7 @@ public func adamStage(
     let g = constants.decayedGradient(gradients[i], p)
     let m = constants.first(firstMoments[i], g)
     let v = constants.second(secondMoments[i], g)
-    let decayed = p - constants.decoupledDecay * p
-    parameters[i] = decayed - constants.stepSize * (m / (v.squareRoot() + constants.scaledEpsilon))
+    parameters[i] = constants.moved(p, m, v)
     firstMoments[i] = m
     secondMoments[i] = v
     firstMaximum = max(firstMaximum, magnitudeBits(m))

@@ -8,18 +8,27 @@ enum MomentFormat: Hashable, Sendable {
   case rankOne(Codebook)
   /// Logarithmic levels with stochastic rounding.
   case logarithmic(LogarithmicQuantizer)
+  /// Means of rows and columns. What an optimizer asks for: a parameter without a fit shape takes blocks.
+  case factored
 }
 
 extension MomentFormat {
   /// The format of a parameter of this shape.
   func fitting(_ shape: [Int]?, blockSize: Int) -> MomentFormat {
+    if self == .factored {
+      let isFit = MissingRowAndColumnScales(ofMatricesIn: shape) == nil
+      return isFit ? self : .blocks(BlockQuantizer(.linear4Unsigned, blockSize: blockSize))
+    }
     guard case .rankOne(let codebook) = self else { return self }
     return MissingRowAndColumnScales(of: shape) == nil ? self : .blocks(BlockQuantizer(codebook, blockSize: blockSize))
   }
 
-  /// Whether one more pass must find the scales before the first code can be written.
+  /// Whether one more pass must find scales, or means, that many blocks share, before the first block can be updated.
   var sharesScales: Bool {
-    if case .rankOne = self { true } else { false }
+    switch self {
+    case .rankOne, .factored: true
+    case .float32, .blocks, .logarithmic: false
+    }
   }
 }
 
@@ -30,6 +39,7 @@ extension MomentFormat: CustomStringConvertible {
     case .blocks(let quantizer): "\(quantizer)"
     case .rankOne(let codebook): "\(codebook) with scales per row and column"
     case .logarithmic(let quantizer): "\(quantizer)"
+    case .factored: "means of rows and columns"
     }
   }
 }
