@@ -29,7 +29,8 @@ public final class KernelSet: Sendable {
   public let addSquares:
     @Sendable (Values, Values, MatrixPart, MutableSums, MutableSums, MutableSums, AdamConstants) -> Void
   public let multiplyMeans: @Sendable (Values, Values, MatrixShape, Int, Int, MutableValues) -> Void
-  public let adamWithSecondMoments: @Sendable (MutableValues, Values, MutableValues, Values, Int, AdamConstants) -> Float
+  public let adamWithSecondMoments:
+    @Sendable (MutableValues, Values, MutableValues, Values, Int, AdamConstants) -> Float
   public let scaleBySmallest:
     @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void
   public let scaleByLargest:

@@ -186,7 +186,8 @@ final class FactoredCheckpointTests: XCTestCase {
       report.entries.first { $0.key == "matrix" }?.formats,
       ["normalFloat4 in blocks of 128", "means of rows and columns"])
     let lines = report.description.split(separator: "\n")
-    XCTAssertTrue(lines.contains { $0.hasPrefix("vector ") && $0.hasSuffix("no means of rows and columns: one dimension)") })
+    let line = try XCTUnwrap(lines.first { $0.hasPrefix("vector ") })
+    XCTAssertTrue(line.hasSuffix("(low bits; no means of rows and columns: one dimension)"), "\(line)")
     // The paper's code keeps such a second moment in codes, as here.
     guard case .blocks(let tensor)? = optimizer.quantizedMoments(of: "vector")?.second else { return XCTFail("vector") }
     XCTAssertEqual(tensor.quantizer, BlockQuantizer(.linear4Unsigned, blockSize: 128))

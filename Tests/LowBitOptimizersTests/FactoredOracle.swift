@@ -96,7 +96,8 @@ extension LowBitOptimizer {
     states[key] = ParameterState(
       key: key, count: shape.reduce(1, *), shape: shape,
       formats: StateFormats(
-        first: formats.first.fitting(nil, blockSize: formats.blockSize), second: .factored, blockSize: formats.blockSize),
+        first: formats.first.fitting(nil, blockSize: formats.blockSize), second: .factored, blockSize: formats.blockSize
+      ),
       reason: .largeEnough)
   }
 

@@ -89,8 +89,9 @@ extension TensorTask {
   ///
   /// Skipped elements count for nothing: a mean is that of the others, and where there are none it stays as it is.
   func updateMeans() {
-    guard case .factored(let memory) = second, case .adam(let constants) = constants, let sums, let tiles else { return }
+    guard case .factored(let memory) = second, case .adam(let constants) = constants, let sums else { return }
     let matrices = memory.matrices
+    let tiles = MatrixTiles(matrices)
     for matrix in 0..<matrices.matrixCount {
       Self.updateMeans(
         memory.rowMeans + matrix * matrices.rowCount, count: matrices.rowCount, of: matrices.columnCount,
