@@ -83,7 +83,7 @@ final class LowBitStepTests: XCTestCase {
     }
   }
 
-  /// Those that keep moments of their own, in low bits.
+  /// A factored second moment has no values that a step encodes: see FactoredStepTests.
   private let subjects = OptimizerSubject.all.filter { subject in
     subject.formats.contains { $0 != "float32" } && !subject.formats.contains("factored")
   }

@@ -2,8 +2,8 @@ internal import TileKernels
 
 /// Memory for the sums of squares of a call's tasks, and for what is made of them; kept from call to call.
 ///
-/// It takes 8 bytes for each row and column of a tile, which is 0.04 bytes a parameter of a large matrix, and 8 and 4 for
-/// each row and column of the tensor: of all tensors in one call, not of all that the optimizer has.
+/// It takes 8 bytes for each row and column of a tile, which is 0.04 bytes a parameter of a large matrix, and 8 for each row
+/// and 4 for each column of the tensor: of all tensors in one call, not of all that the optimizer has.
 final class SquareSumMemory {
   private var sums = UnsafeMutableBufferPointer<Double>(start: nil, count: 0)
   private var factors = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)

@@ -46,10 +46,11 @@ final class FactoredStorage {
           rowSum += value
           columnSums[column] += value
         }
-        rowMeans[row] = Float(rowSum / Double(matrices.columnCount))
+        memory.rowMeans[row] = Float(rowSum / Double(matrices.columnCount))
       }
       for column in columnSums.indices {
-        columnMeans[matrix * matrices.columnCount + column] = Float(columnSums[column] / Double(matrices.rowCount))
+        memory.columnMeans[matrix * matrices.columnCount + column] =
+          Float(columnSums[column] / Double(matrices.rowCount))
       }
     }
   }

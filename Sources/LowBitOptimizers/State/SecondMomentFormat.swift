@@ -36,6 +36,9 @@ public struct SecondMomentFormat: Hashable, Sendable {
   /// too narrow, else ``linear4PerBlock``: 4 bytes a row and column, 0.008 bytes a parameter for 1024 × 1024. The values are
   /// what the means multiply to: see ``FactoredMoment``.
   ///
+  /// The formula is the paper's, and so is its weakness: where one gradient is so large that its square outweighs those of
+  /// all the rest of its matrix, the products elsewhere are too small, and the steps there too long. Clip such gradients.
+  ///
   /// ```swift
   /// let optimizer = AdamMixed(firstMoment: .normalFloat4, secondMoment: .factored)
   /// ```
