@@ -1,5 +1,6 @@
 import BlockQuantization
 import Foundation
+import TestSupport
 import XCTest
 
 @testable import LowBitOptimizers
@@ -109,6 +110,42 @@ final class CheckpointForgeryTests: XCTestCase {
       let restored = Adam8bit()
       try restored.restore(reading: source)
       XCTAssertEqual(OptimizerSnapshot(restored), OptimizerSnapshot(saved))
+    }
+  }
+
+  /// Touching a mapped page that is gone would end the program.
+  func testAFileThatShrinksWhileItIsRead() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("shrinking").path
+    var generator = SeededGenerator()
+    let whole = Data((0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 / 7 + 1) })
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: whole.count, alignment: 8)
+    defer { buffer.deallocate() }
+    for _ in 0..<300 {
+      try whole.write(to: URL(fileURLWithPath: path))
+      let source = try FileSource(path)
+      let length = off_t.random(in: 0..<off_t(whole.count), using: &generator)
+      let delay = UInt32.random(in: 0..<400, using: &generator)
+      let isCut = DispatchSemaphore(value: 0)
+      Thread.detachNewThread {
+        usleep(delay)
+        truncate(path, length)
+        isCut.signal()
+      }
+      let problem = Self.problem(reading: source, into: buffer)
+      XCTAssertTrue(problem == .fileAccess || (problem == nil && buffer.elementsEqual(whole)))
+      isCut.wait()
+    }
+  }
+
+  private static func problem(
+    reading source: FileSource, into buffer: UnsafeMutableRawBufferPointer
+  ) -> CheckpointError.Kind? {
+    do {
+      try source.read(buffer, at: 0)
+      return nil
+    } catch {
+      return error.kind
     }
   }
 }

@@ -57,7 +57,8 @@ struct CheckpointOracle {
     try require(["true", "false"].contains(metadata["hyperparameter/\(flag)"]), flag)
     if let seed = metadata["seed"] { try require((UInt64(seed) ?? 0) > 0, "seed") }
     let (_, own) = try stateFormats(
-      fields(metadata["formats"], ["block", "first"] + (formats.count == 2 ? ["second"] : [])))
+      fields(
+        metadata["formats"], ["block", "first"] + (formats.count == 2 ? ["second"] : []), optional: ["matrix_block"]))
     try require(converting || own.map(\.name) == formats, "precision")
     try require(Int(metadata["minimum_count"] ?? "") != nil, "minimum count")
 
@@ -172,6 +173,11 @@ struct CheckpointOracle {
     let block = try unwrap(Int(values["block"]!), "block")
     try require(block >= 64 && block <= 4096, "block size")
     let names = [values["first"]!] + (formats.count == 2 ? [values["second"]!] : [])
+    if let text = values["matrix_block"] {
+      let block = try unwrap(Int(text), "block of matrices")
+      try require(block >= 64 && block <= 4096, "block size of matrices")
+      _ = try OracleFormat(names[0], block: block, isSecond: false)
+    }
     return (block, try names.enumerated().map { try OracleFormat($1, block: block, isSecond: $0 == 1) })
   }
 }

@@ -21,7 +21,7 @@ final class FourBitTrajectoryTests: XCTestCase {
     let count = shape?.reduce(1, *) ?? golden.shape("step1/p")[0]
     let stride = inputs.shape("grads")[1]
     let optimizer = AdamWMixed(
-      firstMoment: .dynamic4, secondMoment: .linear4, learningRate: 1e-3, weightDecay: 0.01)
+      firstMoment: .dynamic4, secondMoment: .linear4, learningRate: 1e-3, weightDecay: 0.01, blockSize: 128)
     optimizer.sizeRule.minimumCount = 0
     var parameter = Array(inputs.floats("p0").prefix(count))
     var snapshots = 0

@@ -204,6 +204,29 @@ final class LowBitCheckpointTests: XCTestCase {
     }
   }
 
+  /// A parameter that comes after the restart has the blocks that it would have had.
+  func testBlocksOfMatricesAreKept() throws {
+    let split = try split(Adam4bit())
+    let values = [Float](repeating: 0.5, count: 8192)
+    let restored = Adam4bit(blockSize: 64)
+    try restored.restore(bytes: safetensors(split.header, split.data))
+    var parameter = values
+    restored.update("new", &parameter, along: values, shape: [64, 128])
+    restored.update("vector", &parameter, along: values)
+    XCTAssertEqual(restored.states["new"]?.formats.blockSize, 256)
+    XCTAssertEqual(restored.states["vector"]?.formats.blockSize, 128)
+    for (wrong, kind) in [
+      ("63", .invalidValue), ("4097", .invalidValue), ("", .invalidValue), ("129", .unsupported),
+      ("256 matrix_block=256", .malformed),
+    ] as [(String, CheckpointError.Kind)] {
+      assertRefused(
+        split.edited("matrix_block=256", "matrix_block=\(wrong)"), by: restored, kind, "formats", wrong)
+    }
+    assertRefused(
+      split.edited("second=linear4Unsigned-rankOne shape", "second=linear4Unsigned-rankOne matrix_block=256 shape"),
+      by: restored, .malformed, "parameter/m", "a parameter has one block size")
+  }
+
   /// A parameter may have blocks where the optimizer asks for scales per row and column, never the other way round.
   func testScalesPerRowAndColumnAreOfTheOptimizer() throws {
     let rows = try split(Adam4bit(blockSize: 64))

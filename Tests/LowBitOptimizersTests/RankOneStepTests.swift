@@ -41,7 +41,7 @@ final class RankOneStepTests: XCTestCase {
         let moments = try XCTUnwrap(exact.moments(of: "p"))
         let stored = try XCTUnwrap(optimizer.quantizedMoments(of: "p"))
         XCTAssertTrue(
-          stored.first == .blocks(BlockQuantizer(.normalFloat4, blockSize: 128).encode(moments.first)), "\(shape)")
+          stored.first == .blocks(BlockQuantizer(.normalFloat4, blockSize: 256).encode(moments.first)), "\(shape)")
         let quantizer = RankOneQuantizer(.linear4Unsigned, shape: shape)
         XCTAssertTrue(stored.second == .rankOne(quantizer.encode(moments.second!)), "\(shape)")
       }
@@ -125,16 +125,16 @@ final class RankOneStepTests: XCTestCase {
     let (before, old) = (parameter, try XCTUnwrap(optimizer.moments(of: "p")))
     let summary = optimizer.update("p", &parameter, along: bad, shape: shape)
     XCTAssertEqual(summary.skippedBlockCount, 1)
-    XCTAssertEqual(summary.blockCount, count / 128)
+    XCTAssertEqual(summary.blockCount, count / 256)
     let new = try XCTUnwrap(optimizer.moments(of: "p"))
-    for index in 256..<384 {
+    for index in 256..<512 {
       XCTAssertEqual(parameter[index], before[index])
       XCTAssertEqual(new.first[index], old.first[index])
       // Half a level of a scale that is at most the largest second moment.
       XCTAssertEqual(new.second![index], old.second![index], accuracy: new.second!.max()! / 32 * 1.001)
     }
     XCTAssertNotEqual(parameter[255], before[255])
-    XCTAssertNotEqual(parameter[384], before[384])
+    XCTAssertNotEqual(parameter[512], before[512])
   }
 
   func testRowsAndColumnsOfZerosAndExtremes() throws {
@@ -173,7 +173,10 @@ final class RankOneStepTests: XCTestCase {
     var parameter = values
     matrix.update("p", &parameter, along: values, shape: [1024, 1024])
     vector.update("p", &parameter, along: values)
-    XCTAssertEqual(matrix.stateByteCount, 1 << 20 + 4 * (1 << 13) + 4 * 2048)
+    let chosen = Adam4bit(blockSize: 128)
+    chosen.update("p", &parameter, along: values, shape: [1024, 1024])
+    XCTAssertEqual(chosen.stateByteCount, 1 << 20 + 4 * (1 << 13) + 4 * 2048)
+    XCTAssertEqual(matrix.stateByteCount, 1 << 20 + 4 * (1 << 12) + 4 * 2048)
     XCTAssertEqual(vector.stateByteCount, 1 << 20 + 8 * (1 << 13))
   }
 }

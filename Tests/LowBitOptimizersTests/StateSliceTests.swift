@@ -203,6 +203,6 @@ struct StateSliceErrorTests {
       _ = optimizer.extract(blocks: 0..<1, of: "w")
     }
     let message = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-    #expect(message.contains("w: block=128 first=normalFloat4 second=linear4Unsigned-rankOne cannot be cut"))
+    #expect(message.contains("w: block=256 first=normalFloat4 second=linear4Unsigned-rankOne cannot be cut"))
   }
 }

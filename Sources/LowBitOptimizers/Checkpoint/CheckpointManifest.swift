@@ -101,7 +101,8 @@ extension CheckpointManifest {
     learningRate = try fields.take("learning_rate", in: 0...Float.greatestFiniteMagnitude)
     seed = try fields.takeIfPresent("seed", in: 1...UInt64.max) ?? 0
     var formatFields = try MetadataFields(
-      line: try fields.take("formats"), names: StateFormats.fieldNames(optimizer), place: "formats")
+      line: try fields.take("formats"), names: StateFormats.fieldNames(optimizer), optional: ["matrix_block"],
+      place: "formats")
     formats = try StateFormats(&formatFields)
     sizeRule = SizeRule(minimumCount: try fields.take("minimum_count", in: Int.min...Int.max))
 
@@ -163,6 +164,7 @@ extension String {
 extension StateFormats {
   var line: String {
     "block=\(blockSize) first=\(first.identifier)" + (second.map { " second=\($0.identifier)" } ?? "")
+      + (matrixBlockSize.map { " matrix_block=\($0)" } ?? "")
   }
 
   static func fieldNames(_ optimizer: LowBitOptimizer) -> [String] {
@@ -176,6 +178,8 @@ extension StateFormats {
     if let identifier = fields.takeIfPresent("second") {
       second = try MomentFormat(identifier, blockSize, isSecond: true, fields.place)
     }
+    matrixBlockSize = try fields.takeIfPresent("matrix_block", in: 64...4096)
+    if let matrixBlockSize { _ = try MomentFormat(first.identifier, matrixBlockSize, isSecond: false, fields.place) }
   }
 
   /// Whether the moments are stored alike, but perhaps in blocks of another size.

@@ -27,8 +27,9 @@ public class AdamOptimizer: LowBitOptimizer {
   ///     no gradient would become 0/0.
   ///   - weightDecay: λ.
   ///   - biasCorrection: false leaves out the divisions by 1 − β^t, as MLX does by default.
-  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own: 256 at 8 bits, 128 below. In a 32-bit
-  ///     optimizer it only says how many elements a gradient that is not finite takes with it.
+  ///   - blockSize: values per scale, 64 to 4096; nil for the precision's own: 256 at 8 bits and beside 4-bit
+  ///     second moments with scales per row and column, else 128. In a 32-bit optimizer it only says how many elements a
+  ///     gradient that is not finite takes with it.
   public init(
     learningRate: Float = 1e-3, beta1: Float? = nil, beta2: Float = 0.999, epsilon: Float = 1e-8,
     weightDecay: Float = 0, biasCorrection: Bool = true, blockSize: Int? = nil
@@ -93,12 +94,12 @@ public final class Adam8bit: AdamOptimizer {
   }
 }
 
-/// Adam with 4-bit state: 1.04 bytes a parameter for a 1024 × 1024 matrix, 1.0625 for a vector.
+/// Adam with 4-bit state: 1.023 bytes a parameter for a 1024 × 1024 matrix, 1.0625 for a vector.
 ///
 /// The second moment has the linear map without zero: scaled by row and column where the caller names a shape, in blocks
 /// of 128 where it does not ("Memory Efficient Optimizers with 4-bit States", Li, Chen and Zhu, section 4). The first has
-/// the NormalFloat map in blocks of 128, which trains better here than that paper's dynamic exponent map; with that it is
-/// `AdamMixed(firstMoment: .dynamic4, secondMoment: .linear4)`.
+/// the NormalFloat map in blocks of 256 and 128, which trains better here than that paper's dynamic exponent map in blocks
+/// of 128; that is `AdamMixed(firstMoment: .dynamic4, secondMoment: .linear4, blockSize: 128)`.
 ///
 /// ```swift
 /// let optimizer = Adam4bit(learningRate: 1e-3)          // was Adam32(learningRate: 1e-3)

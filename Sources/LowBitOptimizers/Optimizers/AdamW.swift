@@ -50,7 +50,7 @@ public final class AdamW8bit: AdamWOptimizer {
   }
 }
 
-/// AdamW with 4-bit state, stored as in ``Adam4bit``: 1.04 bytes a parameter for a 1024 × 1024 matrix.
+/// AdamW with 4-bit state, stored as in ``Adam4bit``: 1.023 bytes a parameter for a 1024 × 1024 matrix.
 ///
 /// ```swift
 /// let optimizer = AdamW4bit(learningRate: 1e-3, weightDecay: 0.01)

@@ -23,6 +23,12 @@ extension MomentFormat {
     return MissingRowAndColumnScales(of: shape) == nil ? self : .blocks(BlockQuantizer(codebook, blockSize: blockSize))
   }
 
+  /// The same format with blocks of another size, if it has any.
+  func inBlocks(of blockSize: Int) -> MomentFormat {
+    guard case .blocks(let quantizer) = self else { return self }
+    return .blocks(BlockQuantizer(quantizer.codebook, blockSize: blockSize, scaleRule: quantizer.scaleRule))
+  }
+
   /// Whether one more pass must find scales, or means, that many blocks share, before the first block can be updated.
   var sharesScales: Bool {
     switch self {
@@ -50,6 +56,8 @@ struct StateFormats: Hashable, Sendable {
   var second: MomentFormat?
   /// Elements that stand or fall together: a block with a gradient that is not finite is skipped as a whole.
   var blockSize: Int
+  /// Of a parameter whose second moment has scales per row and column; nil if it is no other.
+  var matrixBlockSize: Int?
 
   var is32Bit: Bool { first == .float32 && (second ?? .float32) == .float32 }
 
@@ -60,21 +68,26 @@ struct StateFormats: Hashable, Sendable {
 
   /// The formats of a parameter of this shape.
   func fitting(_ shape: [Int]?) -> StateFormats {
-    StateFormats(
-      first: first.fitting(shape, blockSize: blockSize), second: second?.fitting(shape, blockSize: blockSize),
-      blockSize: blockSize)
+    let second = second?.fitting(shape, blockSize: blockSize)
+    let first = first.fitting(shape, blockSize: blockSize)
+    guard let matrixBlockSize, second?.sharesScales == true else {
+      return StateFormats(first: first, second: second, blockSize: blockSize)
+    }
+    return StateFormats(first: first.inBlocks(of: matrixBlockSize), second: second, blockSize: matrixBlockSize)
   }
 
   var sharesScales: Bool { first.sharesScales || second?.sharesScales == true }
 }
 
 extension StateFormats {
-  /// - Parameter blockSize: nil for the formats' own: 128 if a moment has fewer than 8 bits, else 256.
-  init(_ first: FirstMomentFormat, _ second: SecondMomentFormat? = nil, blockSize: Int?) {
+  /// - Parameter chosenSize: nil for the formats' own: 128 if a moment has fewer than 8 bits, else 256. Beside scales per
+  ///   row and column 256 too: in 4 bits the scales of a matrix then take less than 0.03 bytes a parameter.
+  init(_ first: FirstMomentFormat, _ second: SecondMomentFormat? = nil, blockSize chosenSize: Int?) {
     let bits = min(first.bits, second?.bits ?? 32)
     // Through a quantizer, which checks the size.
-    let blockSize = BlockQuantizer(.dynamic8, blockSize: blockSize ?? (bits < 8 ? 128 : 256)).blockSize
+    let blockSize = BlockQuantizer(.dynamic8, blockSize: chosenSize ?? (bits < 8 ? 128 : 256)).blockSize
     self.init(
       first: first.format(blockSize: blockSize), second: second?.format(blockSize: blockSize), blockSize: blockSize)
+    if chosenSize == nil && second?.bits == 4, case .rankOne? = self.second { matrixBlockSize = 256 }
   }
 }

@@ -54,7 +54,8 @@ final class SimulatedAdamTests: XCTestCase {
   ) {
     var random = TestValues()
     let setting = AdamSetting()
-    let real = AdamMixed(firstMoment: first, secondMoment: second, learningRate: 0, beta1: setting.beta1)
+    let real = AdamMixed(
+      firstMoment: first, secondMoment: second, learningRate: 0, beta1: setting.beta1, blockSize: 128)
     real.threadCount = 1
     let simulated = SimulatedAdam(setting, first: firstRounding, second: secondRounding)
     let shape = [64, 80]
