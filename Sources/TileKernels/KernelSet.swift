@@ -4,6 +4,7 @@
 public final class KernelSet: Sendable {
   public typealias Values = UnsafePointer<Float>
   public typealias MutableValues = UnsafeMutablePointer<Float>
+  public typealias MutableSums = UnsafeMutablePointer<Double>
   public typealias Codes = UnsafePointer<UInt8>
   public typealias MutableCodes = UnsafeMutablePointer<UInt8>
 
@@ -28,6 +29,11 @@ public final class KernelSet: Sendable {
   public let adamFirstMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let adamSecondMoments: @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void
   public let momentumBuffers: @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void
+  public let addSquares:
+    @Sendable (Values, Values, MatrixPart, MutableSums, MutableSums, MutableSums, AdamConstants) -> Void
+  public let multiplyMeans: @Sendable (Values, Values, MatrixShape, Int, Int, MutableValues) -> Void
+  public let adamWithSecondMoments:
+    @Sendable (MutableValues, Values, MutableValues, Values, Int, AdamConstants) -> Float
   public let scaleBySmallest:
     @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void
   public let scaleByLargest:
@@ -60,6 +66,11 @@ public final class KernelSet: Sendable {
     adamFirstMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     adamSecondMoments: @escaping @Sendable (Values, Values, MutableValues, Int, AdamConstants) -> Void,
     momentumBuffers: @escaping @Sendable (Values, Values, MutableValues, Int, MomentumConstants) -> Void,
+    addSquares:
+      @escaping @Sendable (Values, Values, MatrixPart, MutableSums, MutableSums, MutableSums, AdamConstants) -> Void,
+    multiplyMeans: @escaping @Sendable (Values, Values, MatrixShape, Int, Int, MutableValues) -> Void,
+    adamWithSecondMoments:
+      @escaping @Sendable (MutableValues, Values, MutableValues, Values, Int, AdamConstants) -> Float,
     scaleBySmallest:
       @escaping @Sendable (MutableValues, Values, SliceGeometry, Int, Int, UnsafeMutablePointer<Int>) -> Void,
     scaleByLargest:
@@ -90,6 +101,9 @@ public final class KernelSet: Sendable {
     self.adamFirstMoments = adamFirstMoments
     self.adamSecondMoments = adamSecondMoments
     self.momentumBuffers = momentumBuffers
+    self.addSquares = addSquares
+    self.multiplyMeans = multiplyMeans
+    self.adamWithSecondMoments = adamWithSecondMoments
     self.scaleBySmallest = scaleBySmallest
     self.scaleByLargest = scaleByLargest
     self.raiseSlices = raiseSlices

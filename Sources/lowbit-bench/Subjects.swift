@@ -24,6 +24,9 @@ struct Subject: Sendable {
     Subject(name: "Adam8bit", partner: "Adam32") { Adam8bit(learningRate: learningRate) },
     Subject(name: "Adam4bit", partner: "Adam32") { Adam4bit(learningRate: learningRate) },
     Subject(name: "Adam4bit matrix", partner: "Adam32", shape: .matrix) { Adam4bit(learningRate: learningRate) },
+    Subject(name: "Adam4bit factored", partner: "Adam32", shape: .matrix) {
+      AdamMixed(firstMoment: .normalFloat4, secondMoment: .factored, learningRate: learningRate)
+    },
     Subject(name: "Adam4-2bit", partner: "Adam32") {
       AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: learningRate)
     },

@@ -101,6 +101,9 @@ public struct OptimizerSubject: Sendable {
     .init(
       "adamw", .dynamic2.scaled(by: .signedExtreme), .linear4, ["dynamic2-signedExtreme", "linear4Unsigned-rankOne"]),
     .init("adamw", .dynamic4.scaled(by: .signedExtreme), .dynamic8, ["dynamic4-signedExtreme", "dynamic8Unsigned"]),
+    .init("adam", .normalFloat4, .factored, ["normalFloat4", "factored"]),
+    .init("adamw", .float32, .factored, ["float32", "factored"]),
+    .init("adamw", .dynamic4.perRowAndColumn, .factored, ["dynamic4-rankOne", "factored"]),
   ]
 
   public static func named(_ name: String) -> OptimizerSubject {

@@ -162,6 +162,7 @@ final class CheckpointConversionTests: XCTestCase {
                   RandomStream(
                     seed: 77, keyHash: RandomStream.hash(of: name), moment: 3 + index, step: source.stepCount(of: key)),
                   .current))
+            case .factored: .factored(plainMeans(of: values[index]!, shape))
             }
           XCTAssertTrue(moment.encoded() == plain, "\(subject.name), \(name), moment \(index + 1)")
         }

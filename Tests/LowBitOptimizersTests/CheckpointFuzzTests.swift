@@ -204,7 +204,7 @@ struct FileMutator {
       "inf", "state1", "absmax2", "a", "b", "shape", "checksum", "zero", "step", "count", "base2", "rankOne", "m",
       "dynamic4", "normalFloat4", "dynamic3", "dynamic2", "linear4Unsigned", "logarithmic2", "logarithmic3",
       "logarithmic4", "17x19", "19x17", "logarithmic2-quantile0.10", "logarithmic3-quantile1e-05", "signedExtreme",
-      "seed", "quantile0", "first_block",
+      "seed", "quantile0", "first_block", "factored", "rows2", "columns2",
     ]
     header.replaceSubrange(pick(words), with: Array(pick(texts).utf8))
   }

@@ -94,7 +94,9 @@ struct CheckpointOracle {
     try require((0...281_474_976_710_656).contains(count) && (0...9_007_199_254_740_992).contains(step), "range")
     let (block, stored) = try stateFormats(values)
     let is32Bit = stored.allSatisfy { $0.name == "float32" }
-    let isOwn = zip(stored, own).allSatisfy { $0.name == $1.name || $0.name + "-rankOne" == $1.name }
+    let isOwn = zip(stored, own).allSatisfy {
+      $0.name == $1.name || $0.name + "-rankOne" == $1.name || ($0.name == "linear4Unsigned" && $1.name == "factored")
+    }
     try require(is32Bit || isOwn, "formats of a parameter")
     let reason = values["reason"]!
     try require(["weight", "embedding"].contains(values["role"]), "role")
@@ -102,6 +104,7 @@ struct CheckpointOracle {
     try require(
       small != nil || ["float32-optimizer", "by-request", "embedding", "low-bits"].contains(reason), "reason")
     try require(is32Bit == (reason != "low-bits"), "reason and formats")
+    try require(values["role"] == "weight" || stored.last!.name != "factored", "means of an embedding")
     let firstBlock = try values["first_block"].map { try unwrap(Int($0), "first block") }
     try require(firstBlock.map { (1...281_474_976_710_656).contains($0) } ?? true, "first block")
     let shape = try values["shape"].map { try self.shape($0, of: count) }

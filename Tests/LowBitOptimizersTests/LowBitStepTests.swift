@@ -45,6 +45,7 @@ final class LowBitStepTests: XCTestCase {
           let stream = RandomStream(
             seed: optimizer.seed, keyHash: RandomStream.hash(of: "p"), moment: moment, step: step)
           return .logarithmic(quantizer.encode(values, stream, .current))
+        case .factored: fatalError("a step makes no second moment to encode: see FactoredStepTests")
         }
       }
       first = encoded(formats.first, exact.first, 1)
@@ -82,8 +83,13 @@ final class LowBitStepTests: XCTestCase {
     }
   }
 
+  /// A factored second moment has no values that a step encodes: see FactoredStepTests.
+  private let subjects = OptimizerSubject.all.filter { subject in
+    subject.formats.contains { $0 != "float32" } && !subject.formats.contains("factored")
+  }
+
   func testShapesInEveryFormat() throws {
-    for subject in OptimizerSubject.all where subject.formats.contains(where: { $0 != "float32" }) {
+    for subject in subjects {
       var generator = SeededGenerator(subject.name)
       for shape in [[64, 70], [17, 61], [16, 24, 32], [5, 7, 11, 13]] {
         let optimizer = subject.make()
@@ -100,7 +106,7 @@ final class LowBitStepTests: XCTestCase {
   }
 
   /// By an element's index and a normal random number.
-  private static let specialGradients: [(String, @Sendable (Int, Float) -> Float)] = [
+  static let specialGradients: [(String, @Sendable (Int, Float) -> Float)] = [
     ("zeros", { _, _ in 0 }), ("a constant", { _, _ in 0.25 }), ("negative", { _, _ in -3 }),
     ("an outlier", { i, x in i == 77 ? 1e6 : 1e-3 * x }), ("a negative outlier", { i, x in i == 77 ? -1e6 : 1e-3 * x }),
     ("half zeros", { i, x in i % 2 == 0 ? 0 : x }), ("one value", { i, _ in i == 200 ? 1 : 0 }),
@@ -114,7 +120,7 @@ final class LowBitStepTests: XCTestCase {
   /// Zeros, constants, an outlier, subnormals, the largest floats: everything stays finite, and a second moment that is
   /// not zero does not become zero.
   func testSpecialGradientsInEveryFormat() throws {
-    for subject in OptimizerSubject.all where subject.formats.contains(where: { $0 != "float32" }) {
+    for subject in subjects {
       var generator = SeededGenerator(subject.name)
       for (kind, gradient) in Self.specialGradients {
         let optimizer = subject.make()

@@ -8,7 +8,7 @@ struct OracleTensor {
 
 /// How one moment is stored, by its name in the format's description.
 struct OracleFormat {
-  enum Scales { case none, perBlock, perRowAndColumn, logarithmic }
+  enum Scales { case none, perBlock, perRowAndColumn, logarithmic, means }
 
   let name: String
   private(set) var bits = 32
@@ -18,6 +18,11 @@ struct OracleFormat {
   init(_ name: String, block: Int, isSecond: Bool) throws {
     self.name = name
     if name == "float32" { return }
+    if name == "factored" {
+      try require(isSecond && block % 2 == 0, "format")
+      scales = .means
+      return
+    }
     let parts = name.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
     let ending = parts.count == 2 ? String(parts[1]) : nil
     let codebooks =
@@ -53,12 +58,14 @@ struct OracleFormat {
     case .none: ["state"]
     case .perBlock, .perRowAndColumn: ["state", "absmax"]
     case .logarithmic: ["state", "absmax", "base"]
+    case .means: ["rows", "columns"]
     }
   }
 
   func check(
     count: Int, block: Int, shape: [Int]?, isSecond: Bool, _ tensor: (String) -> OracleTensor?
   ) throws {
+    if scales == .means { return try checkMeans(count, shape, tensor) }
     let state = try unwrap(tensor("state"), "missing")
     guard scales != .none else {
       let moments = try floats(state, count)
@@ -85,6 +92,18 @@ struct OracleFormat {
         let smallest = (1..<1 << bits).reduce(largest) { level, _ in level * base }
         try require(smallest.isNormal, "level of a logarithmic block")
       }
+    }
+  }
+
+  /// A mean for each row and column of the matrices that the last two dimensions make.
+  private func checkMeans(_ count: Int, _ shape: [Int]?, _ tensor: (String) -> OracleTensor?) throws {
+    let shape = try unwrap(shape, "no shape")
+    try require(shape.count > 1 && count > 0, "shape for means of rows and columns")
+    let (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1])
+    try require(Decimal(rows) * Decimal(columns) >= 8 * (Decimal(rows) + Decimal(columns)), "shape for means")
+    for (part, meanCount) in [("rows", count / columns), ("columns", count / rows)] {
+      let means = try floats(try unwrap(tensor(part), "missing"), meanCount)
+      try require(means.allSatisfy { $0.isFinite && $0 >= 0 }, "mean")
     }
   }
 

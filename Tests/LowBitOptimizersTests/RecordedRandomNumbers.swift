@@ -46,6 +46,7 @@ struct RecordedRandomNumbers {
       decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes, decodeNibbles: set.decodeNibbles,
       encodeNibbles: set.encodeNibbles, adamFirstMoments: set.adamFirstMoments,
       adamSecondMoments: set.adamSecondMoments, momentumBuffers: set.momentumBuffers,
+      addSquares: set.addSquares, multiplyMeans: set.multiplyMeans, adamWithSecondMoments: set.adamWithSecondMoments,
       scaleBySmallest: set.scaleBySmallest,
       scaleByLargest: set.scaleByLargest, raiseSlices: set.raiseSlices,
       decodeLevels: set.decodeLevels, encodePacked: set.encodePacked, fillUniforms: fillUniforms,

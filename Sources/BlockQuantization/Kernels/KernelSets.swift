@@ -16,6 +16,8 @@ extension KernelSet {
     decodeNibbles: portableDecodeNibbles, encodeNibbles: portableEncodeNibbles,
     adamFirstMoments: portableAdamFirstMoments, adamSecondMoments: portableAdamSecondMoments,
     momentumBuffers: portableMomentumBuffers,
+    addSquares: portableAddSquares, multiplyMeans: portableMultiplyMeans,
+    adamWithSecondMoments: portableAdamWithSecondMoments,
     scaleBySmallest: portableScaleBySmallest, scaleByLargest: portableScaleByLargest, raiseSlices: portableRaiseSlices,
     decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
     fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
@@ -30,6 +32,8 @@ extension KernelSet {
     decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
     adamFirstMoments: avx2AdamFirstMoments, adamSecondMoments: avx2AdamSecondMoments,
     momentumBuffers: avx2MomentumBuffers,
+    addSquares: avx2AddSquares, multiplyMeans: avx2MultiplyMeans,
+    adamWithSecondMoments: avx2AdamWithSecondMoments,
     scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
@@ -58,6 +62,8 @@ extension KernelSet {
       decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
+      addSquares: avx512AddSquares, multiplyMeans: avx512MultiplyMeans,
+      adamWithSecondMoments: avx512AdamWithSecondMoments,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
       fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)

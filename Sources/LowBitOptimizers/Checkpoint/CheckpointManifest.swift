@@ -142,7 +142,10 @@ extension CheckpointManifest {
       throw CheckpointError(.invalidValue, fields.place, "the reason \(entry.reason.identifier) is not of the formats")
     }
     guard entry.formats.fitting(entry.shape) == entry.formats else {
-      throw CheckpointError(.invalidValue, fields.place, "the shape has no scales per row and column")
+      throw CheckpointError(.invalidValue, fields.place, "the shape has no scales or means per row and column")
+    }
+    guard entry.role != .embedding || entry.formats.second != .factored else {
+      throw CheckpointError(.invalidValue, fields.place, "an embedding has no means of rows and columns")
     }
     return entry
   }

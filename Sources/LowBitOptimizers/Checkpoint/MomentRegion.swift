@@ -1,4 +1,5 @@
 import BlockQuantization
+internal import TileKernels
 
 /// A piece of a moment's memory as checkpoints store it, in the tensor `<key>.<name><1 or 2>`.
 ///
@@ -80,16 +81,17 @@ extension MomentFormat {
       quantizer.codebook.name + (quantizer.scaleRule == .absmax ? "" : "-\(quantizer.scaleRule.rawValue)")
     case .rankOne(let codebook): codebook.name + "-rankOne"
     case .logarithmic(let quantizer): quantizer.identifier
+    case .factored: "factored"
     }
   }
 
-  /// What its codes stand for; nil for float32, and for levels that each block has of its own.
+  /// What its codes stand for; nil for float32, for means, and for levels that each block has of its own.
   var codebook: Codebook? {
     switch self {
     case .float32: nil
     case .blocks(let quantizer): quantizer.codebook
     case .rankOne(let codebook): codebook
-    case .logarithmic: nil
+    case .logarithmic, .factored: nil
     }
   }
 
@@ -103,6 +105,8 @@ extension MomentFormat {
       }
       if codebook.bits == 4 { formats.append(.rankOne(codebook)) }
     }
+    // For parameters in blocks, whose codes have 4 bits.
+    if blockSize % 2 == 0 { formats.append(.factored) }
     for bits in 2...4 where blockSize * bits % 8 == 0 {
       formats.append(.logarithmic(LogarithmicQuantizer(bits: bits, blockSize: blockSize, quantile: .fast)))
       if let p = Self.quantile(identifier, bits: bits) {
@@ -162,6 +166,12 @@ extension MomentFormat {
         MomentRegion(
           name: "base", content: .floats(.leastNormalMagnitude...1), count: blockCount, countPerBlock: 1),
       ]
+    case .factored:
+      let matrices = MatrixShape(of: shape!)
+      return [
+        MomentRegion(name: "rows", content: .floats(0...greatest), count: matrices.allRows, countPerBlock: nil),
+        MomentRegion(name: "columns", content: .floats(0...greatest), count: matrices.allColumns, countPerBlock: nil),
+      ]
     }
   }
 }
@@ -174,6 +184,8 @@ extension MomentStorage {
     case .blocks(let tensor): tensor.storage.regions
     case .rankOne(let moment): moment.storage.regions
     case .logarithmic(let tensor): tensor.storage.regions + [UnsafeMutableRawBufferPointer(tensor.storage.bases)]
+    case .factored(let storage):
+      [UnsafeMutableRawBufferPointer(storage.rowMeans), UnsafeMutableRawBufferPointer(storage.columnMeans)]
     }
   }
 

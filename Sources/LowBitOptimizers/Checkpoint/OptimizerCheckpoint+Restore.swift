@@ -108,7 +108,7 @@ extension StateFormats {
   /// What a state holds beside the tensors of its file: the scales that a step is making.
   fileprivate func passByteCount(_ shape: [Int]?) -> Int {
     // Without elements a shape may have any sum.
-    sharesScales ? 8 * shape!.reduce(0, +) * moments.count : 0
+    8 * moments.reduce(0) { if case .rankOne = $1 { $0 + shape!.reduce(0, +) } else { $0 } }
   }
 
   /// The most that another precision takes: the values in float32, and once more while they are encoded.

@@ -7,7 +7,8 @@ internal import TileKernels
 ///
 /// A batch of many small tensors is one loop over all their blocks. Threads take the next chunk when they are done with
 /// theirs, so unequal cores even out; blocks do not depend on each other, so the result does not depend on the split.
-/// Formats whose blocks share scales take one loop more, before that one, for the scales.
+/// Formats whose blocks share scales take one loop more, before that one, for the scales; those whose blocks share means
+/// take one for the means.
 final class StepEngine: @unchecked Sendable {
   /// Steps with fewer blocks per thread run on one thread: waking another costs more.
   private static let leastBlocksPerThread = 32
@@ -22,10 +23,12 @@ final class StepEngine: @unchecked Sendable {
   private var scratch: EngineScratch
   /// Most slices of one task; 0 if no task shares scales between blocks.
   private var mostSlices = 0
+  /// Tiles of all tasks whose second moments are means of rows and columns.
+  private var tileCount = 0
+  private let squareSums = SquareSumMemory()
 
   private let lock = NSLock()
   private var nextChunk = 0
-  private var blocksPerChunk = 1
 
   init(blockSize: Int) {
     tasks = .allocate(capacity: 8)
@@ -40,6 +43,7 @@ final class StepEngine: @unchecked Sendable {
     taskCount = 0
     blockCount = 0
     mostSlices = 0
+    tileCount = 0
   }
 
   func addTask(
@@ -51,13 +55,16 @@ final class StepEngine: @unchecked Sendable {
       tasks.deallocate()
       tasks = larger
     }
-    let task = TensorTask(
+    var task = TensorTask(
       parameters: update.parameter.baseAddress!, gradients: update.gradient.baseAddress!,
       count: update.parameter.count, blockSize: blockSize, first: first, second: second, constants: constants,
       firstBlock: blockCount, rows: update.rows?.view(blockSize: blockSize))
+    task.firstTile = tileCount
+    task.tileCount = task.tiles?.count ?? 0
     (tasks.baseAddress! + taskCount).initialize(to: task)
     taskCount += 1
     blockCount += task.blockCount
+    tileCount += task.tileCount
     mostSlices = max(mostSlices, task.sliceCount)
     // A restored state can have larger blocks than the optimizer gives to new ones.
     if blockSize > scratch.blockSize {
@@ -79,25 +86,27 @@ final class StepEngine: @unchecked Sendable {
         threadCount: max(threads, scratch.threadCount), blockSize: scratch.blockSize,
         sliceCount: max(mostSlices, scratch.sliceCount))
     }
-    guard mostSlices > 0 else { return forEachChunk(threads) { self.update($0, thread: $1) } }
-    forEachChunk(threads) {
+    if tileCount > 0 { makeMeans(threads) }
+    guard mostSlices > 0 else { return forEachChunk(of: blockCount, threads) { self.update($0, thread: $1) } }
+    forEachChunk(of: blockCount, threads) {
       self.raiseMaxima($0, thread: $1)
     } atEnd: {
       self.mergeMaxima(thread: $0)
     }
     for task in tasks[..<taskCount] where task.sharesScales { task.prepareScales() }
-    forEachChunk(threads) { self.update($0, thread: $1) }
+    forEachChunk(of: blockCount, threads) { self.update($0, thread: $1) }
     for task in tasks[..<taskCount] where task.sharesScales { task.commitScales() }
   }
 
+  /// Calls `body` with some blocks, or tiles, and a thread's number, until all have had their turn.
   private func forEachChunk(
-    _ threads: Int, _ body: @Sendable (Range<Int>, Int) -> Void,
+    of count: Int, _ threads: Int, _ body: @Sendable (Range<Int>, Int) -> Void,
     atEnd end: @Sendable (Int) -> Void = { _ in }
   ) {
     nextChunk = 0
-    blocksPerChunk = min(Self.mostBlocksPerChunk, max(1, blockCount / (4 * threads)))
+    let length = min(Self.mostBlocksPerChunk, max(1, count / (4 * threads)))
     @Sendable func work(thread: Int) {
-      while let chunk = takeChunk() { body(chunk, thread) }
+      while let chunk = takeChunk(length, of: count) { body(chunk, thread) }
       end(thread)
     }
     if threads == 1 {
@@ -107,18 +116,18 @@ final class StepEngine: @unchecked Sendable {
     }
   }
 
-  private func takeChunk() -> Range<Int>? {
+  private func takeChunk(_ length: Int, of count: Int) -> Range<Int>? {
     lock.lock()
     defer { lock.unlock() }
-    let start = nextChunk * blocksPerChunk
-    guard start < blockCount else { return nil }
+    let start = nextChunk * length
+    guard start < count else { return nil }
     nextChunk += 1
-    return start..<min(start + blocksPerChunk, blockCount)
+    return start..<min(start + length, count)
   }
 
   private func update(_ chunk: Range<Int>, thread: Int) {
     let scratch = scratch.blockScratch(thread)
-    forEachTask(in: chunk) { index, blocks in
+    forEachTask(in: chunk, of: .blocks) { index, blocks in
       let skipped = tasks[index].update(blocks: blocks, scratch, kernels)
       if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
     }
@@ -128,7 +137,7 @@ final class StepEngine: @unchecked Sendable {
   private func raiseMaxima(_ chunk: Range<Int>, thread: Int) {
     let blockScratch = scratch.blockScratch(thread)
     let maxima = scratch.maxima(thread)
-    forEachTask(in: chunk) { index, blocks in
+    forEachTask(in: chunk, of: .blocks) { index, blocks in
       let task = tasks[index]
       guard task.sharesScales else { return }
       if scratch.taskOfMaxima[thread] != index {
@@ -148,26 +157,65 @@ final class StepEngine: @unchecked Sendable {
     scratch.taskOfMaxima[thread] = -1
   }
 
-  /// Calls `body` with each task that has blocks in the chunk, and with its blocks.
+  /// The first pass of second moments that are means of rows and columns. Each tile's sums are its own, so their order does
+  /// not depend on the threads.
+  private func makeMeans(_ threads: Int) {
+    var size = SquareSumSize()
+    for task in tasks[..<taskCount] { if let tiles = task.tiles { size.add(tiles) } }
+    squareSums.reserve(size, threadCount: threads)
+    var start = SquareSumSize()
+    for index in 0..<taskCount {
+      guard let tiles = tasks[index].tiles else { continue }
+      tasks[index].sums = squareSums.part(at: start, tiles)
+      start.add(tiles)
+    }
+    forEachChunk(of: tileCount, threads) { self.sumSquares($0, thread: $1) }
+    for task in tasks[..<taskCount] { task.updateMeans() }
+  }
+
+  private func sumSquares(_ chunk: Range<Int>, thread: Int) {
+    let squares = squareSums.squares(thread)
+    forEachTask(in: chunk, of: .tiles) { index, range in
+      let task = tasks[index]
+      guard let tiles = task.tiles else { return }
+      for tile in range {
+        task.sumSquares(ofTile: tile, tiles, squares: squares, kernels) { tile, row, columns in
+          lock.withLock { task.countSkip(tile, tiles, row: row, columns: columns) }
+        }
+      }
+    }
+  }
+
+  /// What a chunk is made of.
+  private enum Unit {
+    case blocks, tiles
+
+    @inline(__always)
+    func first(_ task: TensorTask) -> Int { self == .blocks ? task.firstBlock : task.firstTile }
+    @inline(__always)
+    func count(_ task: TensorTask) -> Int { self == .blocks ? task.blockCount : task.tileCount }
+  }
+
+  /// Calls `body` with each task that has blocks, or tiles, in the chunk, and with these.
   @inline(__always)
-  private func forEachTask(in chunk: Range<Int>, _ body: (Int, Range<Int>) -> Void) {
-    var index = indexOfTask(holding: chunk.lowerBound)
-    var block = chunk.lowerBound
-    while block < chunk.upperBound {
-      let first = tasks[index].firstBlock
-      let end = min(first + tasks[index].blockCount, chunk.upperBound)
-      body(index, block - first..<end - first)
-      block = end
+  private func forEachTask(in chunk: Range<Int>, of unit: Unit, _ body: (Int, Range<Int>) -> Void) {
+    var index = indexOfTask(holding: chunk.lowerBound, unit)
+    var start = chunk.lowerBound
+    while start < chunk.upperBound {
+      let first = unit.first(tasks[index])
+      let end = min(first + unit.count(tasks[index]), chunk.upperBound)
+      if end > start { body(index, start - first..<end - first) }
+      start = end
       index += 1
     }
   }
 
-  private func indexOfTask(holding block: Int) -> Int {
+  private func indexOfTask(holding place: Int, _ unit: Unit) -> Int {
     var low = 0
     var high = taskCount - 1
     while low < high {
       let middle = (low + high + 1) / 2
-      if tasks[middle].firstBlock <= block { low = middle } else { high = middle - 1 }
+      if unit.first(tasks[middle]) <= place { low = middle } else { high = middle - 1 }
     }
     return low
   }

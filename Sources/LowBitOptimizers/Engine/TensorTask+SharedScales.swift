@@ -12,9 +12,8 @@ extension TensorTask {
   func raiseMaxima(
     _ maxima: UnsafeMutablePointer<Int32>, blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet
   ) {
-    if first.sliceCount == 0, let secondSlices = second.sliceMoment(scratch.second), case .adam(let constants) = constants
-    {
-      kernels.raiseAdamSlices(run(over: blocks), secondSlices, maxima, constants)
+    if first.sliceCount == 0, let slices = second.sliceMoment(scratch.second), case .adam(let constants) = constants {
+      kernels.raiseAdamSlices(run(over: blocks), slices, maxima, constants)
     } else {
       for block in blocks { raiseMaxima(maxima, block: block, scratch, kernels) }
     }

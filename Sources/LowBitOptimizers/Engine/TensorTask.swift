@@ -15,6 +15,11 @@ struct TensorTask {
   var skippedBlockCount = 0
   /// The rows that move; nil for all.
   var rows: SelectedRows?
+  /// Tiles of the tasks before this one, and this one's; none but for factored second moments.
+  var firstTile = 0
+  var tileCount = 0
+  /// Where the sums of the tiles are, while the engine runs.
+  var sums: SquareSums?
 
   var blockCount: Int { rows?.blockCount ?? (count + blockSize - 1) / blockSize }
 
@@ -56,6 +61,10 @@ struct TensorTask {
     }
     switch constants {
     case .adam(let constants):
+      if case .factored(let memory) = second {
+        updateWithMeans(memory, block: block, at: start, count: count, scratch, kernels, constants)
+        return true
+      }
       let m: UnsafeMutablePointer<Float>
       let v: UnsafeMutablePointer<Float>
       let maxima: MomentMaxima

@@ -1,5 +1,9 @@
 /// Adam with a format of its own for each moment.
 ///
+/// With ``SecondMomentFormat/factored`` the rule's v is what the means of rows and columns multiply to, both with this step's
+/// squares: R ← β2·R + (1 − β2) · (mean of g² over the columns), C likewise over the rows, v = R ⊗ C / mean(R). A block that
+/// is skipped for a gradient that is not finite is no part of these means.
+///
 /// ```swift
 /// // 0.844 bytes a parameter: 4 bits for the first moment, 2 for the second.
 /// let optimizer = AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: 1e-3)

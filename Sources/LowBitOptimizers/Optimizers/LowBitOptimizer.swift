@@ -137,6 +137,9 @@ public class LowBitOptimizer {
       if let shape = tensor.shape, state.formats.sharesScales && shape != state.shape {
         fatalError("\(tensor.key): the parameter has shape \(shape), its state \(state.shape!)")
       }
+      if tensor.rows != nil && state.formats.second == .factored {
+        fatalError("\(tensor.key): its state is \(state.formats.line), an update of single rows needs blocks")
+      }
       return state
     }
     let (formats, reason) = formats(for: tensor.key, count: count, shape: tensor.shape, role: tensor.role)

@@ -13,7 +13,8 @@ public struct TensorUpdate {
   /// As many elements as the parameter.
   public var gradient: UnsafeBufferPointer<Float>
   /// The tensor's dimensions, outermost first; nil for a vector, and for a tensor whose shape is known from before. Checked
-  /// against the count. 4-bit second moments take scales per row and column from it.
+  /// against the count. 4-bit second moments take scales per row and column from it, and
+  /// ``SecondMomentFormat/factored`` ones their rows and columns.
   public var shape: [Int]?
   /// What the parameter is in its model. Read at the key's first update, when its state is made.
   public var role: ParameterRole

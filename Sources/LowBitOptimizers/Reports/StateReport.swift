@@ -13,9 +13,11 @@ public struct StateReport: Hashable, Sendable {
     public let formats: [String]
     /// Why.
     public let reason: FormatReason
-    /// Why the parameter has scales per block though the optimizer asks for scales per row and column; nil if it has what
-    /// the optimizer asks for.
+    /// Why the parameter has scales per block though the optimizer asks for scales per row and column, or for means of rows
+    /// and columns; nil if it has what the optimizer asks for.
     public let missingScales: MissingRowAndColumnScales?
+    /// What it is that is missing.
+    fileprivate let missing: String
     /// Bytes of all moments, codes and scales.
     public let byteCount: Int
   }
@@ -38,17 +40,31 @@ extension LowBitOptimizer {
   public final func report() -> StateReport {
     StateReport(
       entries: states.values.sorted { $0.key < $1.key }.map { state in
-        StateReport.Entry(
+        let unmet = unmetFormat(of: state)
+        return StateReport.Entry(
           key: state.key, count: state.count,
           formats: [state.first.format, state.second?.format].compactMap { $0?.description },
-          reason: state.reason, missingScales: missingScales(of: state), byteCount: state.byteCount)
+          reason: state.reason, missingScales: unmet.map { missingScales(of: state, for: $0) },
+          missing: unmet == .factored ? "means of rows and columns" : "scales per row and column",
+          byteCount: state.byteCount)
       },
       unmatchedKeys: sizeRule.minimumCounts.keys.filter { states[$0] == nil }.sorted())
   }
 
-  private func missingScales(of state: ParameterState) -> MissingRowAndColumnScales? {
-    guard formats.sharesScales && state.reason == .largeEnough && !state.formats.sharesScales else { return nil }
-    return state.role == .embedding ? .embedding : MissingRowAndColumnScales(of: state.shape) ?? .cameInBlocks
+  /// The format that the optimizer asks for, where it needs rows and columns and the parameter has blocks.
+  private func unmetFormat(of state: ParameterState) -> MomentFormat? {
+    guard state.reason == .largeEnough else { return nil }
+    for (asked, found) in [(formats.first, state.formats.first), (formats.second, state.formats.second)] {
+      if let asked, let found, asked.sharesScales && !found.sharesScales { return asked }
+    }
+    return nil
+  }
+
+  private func missingScales(of state: ParameterState, for format: MomentFormat) -> MissingRowAndColumnScales {
+    if state.role == .embedding { return .embedding }
+    let missing: MissingRowAndColumnScales? =
+      format == .factored ? .init(ofMatricesIn: state.shape) : .init(of: state.shape)
+    return missing ?? .cameInBlocks
   }
 }
 
@@ -58,7 +74,7 @@ extension StateReport: CustomStringConvertible {
     var lines = ["parameter".padded(to: width) + "    elements       bytes  state"]
     for entry in entries {
       let formats = Set(entry.formats).count == 1 ? [entry.formats[0]] : entry.formats
-      let missingScales = entry.missingScales.map { "; no scales per row and column: \($0)" } ?? ""
+      let missingScales = entry.missingScales.map { "; no \(entry.missing): \($0)" } ?? ""
       lines.append(
         entry.key.name.padded(to: width) + "\(entry.count)".leftPadded(to: 12) + "\(entry.byteCount)".leftPadded(to: 12)
           + "  \(formats.joined(separator: ", ")) (\(entry.reason)\(missingScales))")

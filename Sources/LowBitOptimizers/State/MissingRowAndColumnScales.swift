@@ -1,12 +1,13 @@
-/// Why a parameter has scales per block in an optimizer that asks for scales per row and column.
+/// Why a parameter has scales per block in an optimizer that asks for scales per row and column, or for means of rows and
+/// columns.
 public enum MissingRowAndColumnScales: Hashable, Sendable, CustomStringConvertible {
   /// The first update named no shape.
   case noShape
   /// A vector.
   case oneDimension
-  /// The scales of all rows and columns would outgrow the codes.
+  /// The scales of all rows and columns would outgrow the codes, or the means the codes that stand in for them.
   case narrowShape
-  /// An update of a few rows must not change the scales of all others.
+  /// An update of a few rows must not change what it shares with all others.
   case embedding
   /// The state was restored from a file that has it in blocks.
   case cameInBlocks
@@ -38,5 +39,12 @@ extension MissingRowAndColumnScales {
     // Without elements there is nothing to scale, and sum and product can overflow.
     guard shape.contains(0) || 8 * shape.reduce(0, +) > shape.reduce(1, *) else { return nil }
     self = .narrowShape
+  }
+
+  /// For the means of the rows and columns of a tensor's matrices, by the same rule: a 3 × 3 kernel of a convolution has 6
+  /// means for 9 values. Nil for a parameter that has them.
+  init?(ofMatricesIn shape: [Int]?) {
+    let matrix = shape.map { $0.contains(0) ? $0 : Array($0.suffix(2)) }
+    self.init(of: matrix)
   }
 }

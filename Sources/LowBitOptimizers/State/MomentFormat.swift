@@ -8,11 +8,17 @@ enum MomentFormat: Hashable, Sendable {
   case rankOne(Codebook)
   /// Logarithmic levels with stochastic rounding.
   case logarithmic(LogarithmicQuantizer)
+  /// Means of rows and columns. What an optimizer asks for: a parameter without a fit shape takes blocks.
+  case factored
 }
 
 extension MomentFormat {
   /// The format of a parameter of this shape.
   func fitting(_ shape: [Int]?, blockSize: Int) -> MomentFormat {
+    if self == .factored {
+      let isFit = MissingRowAndColumnScales(ofMatricesIn: shape) == nil
+      return isFit ? self : .blocks(BlockQuantizer(.linear4Unsigned, blockSize: blockSize))
+    }
     guard case .rankOne(let codebook) = self else { return self }
     return MissingRowAndColumnScales(of: shape) == nil ? self : .blocks(BlockQuantizer(codebook, blockSize: blockSize))
   }
@@ -23,9 +29,12 @@ extension MomentFormat {
     return .blocks(BlockQuantizer(quantizer.codebook, blockSize: blockSize, scaleRule: quantizer.scaleRule))
   }
 
-  /// Whether one more pass must find the scales before the first code can be written.
+  /// Whether one more pass must find scales, or means, that many blocks share, before the first block can be updated.
   var sharesScales: Bool {
-    if case .rankOne = self { true } else { false }
+    switch self {
+    case .rankOne, .factored: true
+    case .float32, .blocks, .logarithmic: false
+    }
   }
 }
 
@@ -36,6 +45,7 @@ extension MomentFormat: CustomStringConvertible {
     case .blocks(let quantizer): "\(quantizer)"
     case .rankOne(let codebook): "\(codebook) with scales per row and column"
     case .logarithmic(let quantizer): "\(quantizer)"
+    case .factored: "means of rows and columns"
     }
   }
 }
@@ -78,6 +88,6 @@ extension StateFormats {
     let blockSize = BlockQuantizer(.dynamic8, blockSize: chosenSize ?? (bits < 8 ? 128 : 256)).blockSize
     self.init(
       first: first.format(blockSize: blockSize), second: second?.format(blockSize: blockSize), blockSize: blockSize)
-    if chosenSize == nil && second?.bits == 4 && self.second?.sharesScales == true { matrixBlockSize = 256 }
+    if chosenSize == nil && second?.bits == 4, case .rankOne? = self.second { matrixBlockSize = 256 }
   }
 }

@@ -9,6 +9,7 @@ final class MomentStorage {
     case blocks(QuantizedTensor)
     case rankOne(RankOneStorage)
     case logarithmic(LogarithmicTensor)
+    case factored(FactoredStorage)
   }
 
   let format: MomentFormat
@@ -43,6 +44,10 @@ final class MomentStorage {
         LogarithmicMemory(
           codec: quantizer.codec, codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!,
           bases: tensor.storage.bases.baseAddress!))
+    case .factored:
+      let storage = FactoredStorage(zeros: shape!)
+      content = .factored(storage)
+      memory = .factored(storage.memory)
     }
   }
 
@@ -56,6 +61,7 @@ final class MomentStorage {
     case .blocks(let tensor): tensor.byteCount
     case .rankOne(let storage): storage.byteCount
     case .logarithmic(let tensor): tensor.byteCount
+    case .factored(let storage): storage.byteCount
     }
   }
 
@@ -66,6 +72,7 @@ final class MomentStorage {
     case .blocks(let tensor): tensor.decode()
     case .rankOne(let storage): storage.tensor().decode()
     case .logarithmic(let tensor): tensor.decode()
+    case .factored(let storage): storage.moment().decode()
     }
   }
 
@@ -76,6 +83,7 @@ final class MomentStorage {
     case .blocks(let tensor): .blocks(tensor.copy())
     case .rankOne(let storage): .rankOne(storage.tensor())
     case .logarithmic(let tensor): .logarithmic(tensor.copy())
+    case .factored(let storage): .factored(storage.moment())
     }
   }
 
@@ -93,6 +101,7 @@ final class MomentStorage {
     case .logarithmic(let tensor):
       guard case .logarithmic(let memory) = memory.drawing(numbers) else { return }
       memory.encode(values, blockSize: tensor.quantizer.blockSize)
+    case .factored(let storage): storage.encode(values)
     }
   }
 }
@@ -104,6 +113,8 @@ enum MomentMemory {
   case blocks(BlockCodec, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<Float>)
   case rankOne(RankOneMemory)
   case logarithmic(LogarithmicMemory)
+  /// Has no values by itself: a step multiplies them from means that it has just made.
+  case factored(FactoredMemory)
 
   /// The block's values: in place where they are floats, else decoded into `scratch`.
   @inline(__always)
@@ -111,7 +122,7 @@ enum MomentMemory {
     ofBlock block: Int, at start: Int, count: Int, scratch: MomentScratch, _ kernels: KernelSet
   ) -> UnsafeMutablePointer<Float> {
     switch self {
-    case .none: break
+    case .none, .factored: break
     case .float32(let floats): return floats + start
     case .blocks(let codec, let codes, let scales):
       codec.decode(
@@ -152,7 +163,7 @@ enum MomentMemory {
     scratch: MomentScratch, _ kernels: KernelSet
   ) {
     switch self {
-    case .none, .float32: break
+    case .none, .float32, .factored: break
     case .blocks(let codec, let codes, let scales):
       scales[block] = codec.encode(
         values, count: count, absmax: absmax, codes: codes + codec.byteOffset(of: start), kernels)

@@ -38,6 +38,9 @@ struct OptimizerEntry: Sendable {
     OptimizerEntry("Adam32", like: "Adam32", rate: adamRate) { Adam32(learningRate: $0) },
     OptimizerEntry("Adam8bit", like: "Adam32", within: .bits8, rate: adamRate) { Adam8bit(learningRate: $0) },
     OptimizerEntry("Adam4bit", like: "Adam32", within: .bits4, rate: adamRate) { Adam4bit(learningRate: $0) },
+    OptimizerEntry("Adam4-factored", like: "Adam32", within: .bits4, rate: adamRate, isDefault: false) {
+      AdamMixed(firstMoment: .normalFloat4, secondMoment: .factored, learningRate: $0)
+    },
     OptimizerEntry("Adam4-2bit", like: "Adam32", within: .bits4And2, rate: adamRate) {
       AdamMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)
     },
@@ -51,6 +54,9 @@ struct OptimizerEntry: Sendable {
     },
     OptimizerEntry("AdamW4bit", like: "AdamW32", within: .bits4, rate: adamRate, isDefault: false) {
       AdamW4bit(learningRate: $0)
+    },
+    OptimizerEntry("AdamW4-factored", like: "AdamW32", within: .bits4, rate: adamRate, isDefault: false) {
+      AdamWMixed(firstMoment: .normalFloat4, secondMoment: .factored, learningRate: $0)
     },
     OptimizerEntry("AdamW4-2bit", like: "AdamW32", within: .bits4And2, rate: adamRate, isDefault: false) {
       AdamWMixed(firstMoment: .dynamic4, secondMoment: .logarithmic2, learningRate: $0)

@@ -40,6 +40,7 @@ extension MomentScheme {
     simulated("ze-eden", "ZE-EDEN", .secondMoment, second: { _ in .zeroExcludedEDEN }),
     simulated("zip-sr", "ZIP-SR", .secondMoment, second: { .zeroInPreconditioner(seed: $0) }),
     simulated("factored", "row and column means", .secondMoment, second: { _ in FactoredRounding() }),
+    package("factored-step", "row and column means, in the step", .secondMoment, .dynamic4, .factored),
     package("logarithmic4", "logarithmic4", .secondMoment, .dynamic4, .logarithmic4),
     package("float32-second", "32 bits", .secondMoment, .dynamic4, .float32),
   ]
@@ -50,6 +51,7 @@ extension MomentScheme {
     simulated("nf4+dynamic-noZero-16", "NF4; dynamic, 16 levels", first: .normal, second: { _ in .dynamicNoZero16 }),
     simulated("nf4+ze-eden", "NF4; ZE-EDEN", first: .normal, second: { _ in .zeroExcludedEDEN }),
     simulated("nf4+factored", "NF4; row and column means", first: .normal, second: { _ in FactoredRounding() }),
+    package("nf4+factored-step", "NF4; row and column means, in the step", .combined, .normalFloat4, .factored),
   ]
 
   private static let signedDynamic4 = FirstMomentFormat.dynamic4.scaled(by: .signedExtreme)
