@@ -40,7 +40,6 @@ extension KernelSet {
     : avx512(
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
 
-  /// Codes below 8 bits use the stages of `avx2`, which every such CPU has.
   private static func avx512(
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
@@ -50,14 +49,14 @@ extension KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
-      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
+      adamOnNibbles: avx512AdamOnNibbles, momentumOnNibbles: avx512MomentumOnNibbles,
       decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
-      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
-      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
   }
   #endif
 
