@@ -4,14 +4,19 @@ public struct NibbleMap {
   public var pairs: UnsafePointer<Float>
   /// As in `ByteMap`.
   public var buckets: UnsafePointer<UInt32>
+  /// As in `PackedMap`.
+  public var values, thresholds: UnsafePointer<Float>
   /// For vectors.
   public var vectors: UnsafePointer<NibbleVectors>
 
   public init(
-    pairs: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, vectors: UnsafePointer<NibbleVectors>
+    pairs: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, values: UnsafePointer<Float>,
+    thresholds: UnsafePointer<Float>, vectors: UnsafePointer<NibbleVectors>
   ) {
     self.pairs = pairs
     self.buckets = buckets
+    self.values = values
+    self.thresholds = thresholds
     self.vectors = vectors
   }
 }
@@ -20,9 +25,6 @@ public struct NibbleMap {
 public struct NibbleVectors {
   /// The lowest byte of all sixteen values, then the second, third and fourth bytes.
   public var bytePlanes: SIMD64<UInt8>
-  public var values: SIMD16<Float>
-  /// Ascending; the last repeats.
-  public var thresholds: SIMD16<Float>
   /// Whether threshold k is (k + 1.5) / 16, as in the linear map without zero.
   public var isLinear: Bool
   /// The thresholds in the order of a binary search: each answer is one more bit of the code, and the bits so far say
@@ -40,12 +42,6 @@ public struct NibbleVectors {
     for code in 0..<16 {
       let bits = values[code].bitPattern
       for plane in 0..<4 { bytePlanes[16 * plane + code] = UInt8(truncatingIfNeeded: bits >> UInt32(8 * plane)) }
-    }
-    self.values = SIMD16()
-    thresholds = SIMD16()
-    for code in 0..<16 {
-      self.values[code] = values[code]
-      thresholds[code] = t[min(code, 14)]
     }
     first = t[7]
     second = SIMD8(t[3], t[11], t[3], t[11], t[3], t[11], t[3], t[11])

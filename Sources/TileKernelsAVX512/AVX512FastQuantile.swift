@@ -6,15 +6,29 @@ import _Builtin_intrinsics.intel
 @inline(never)
 package func avx512FastQuantile(_ values: UnsafePointer<Float>, _ count: Int) -> Float {
   guard count == 128 else { return fastQuantileStage(values, count) }
-  // Bits less 1 order positive floats like the floats, and put zeros of either sign above them.
-  let minusOne = _mm512_set1_epi32(-1)
-  var minima = minusOne
+  var minima = noMinima
   var i = 0
   while i < 128 {
-    minima = _mm512_min_epu32(minima, _mm512_add_epi32(bits(load(values + i)), minusOne))
+    minima = smaller(minima, load(values + i))
     i &+= 16
   }
-  minima = _mm512_min_epu32(minima, _mm512_permutexvar_epi32(lanes(from: 8), minima))
+  return quantile(ofMinima: minima)
+}
+
+/// What the fast quantile of a block of 128 needs to know of its values, before the first sixteen.
+@inline(__always)
+var noMinima: __m512i { _mm512_set1_epi32(-1) }
+
+/// The same after sixteen more.
+@inline(__always)
+func smaller(_ minima: __m512i, _ values: __m512) -> __m512i {
+  // Bits less 1 order positive floats like the floats, and put zeros of either sign above them.
+  _mm512_min_epu32(minima, _mm512_add_epi32(bits(values), _mm512_set1_epi32(-1)))
+}
+
+@inline(__always)
+func quantile(ofMinima minima: __m512i) -> Float {
+  let minima = _mm512_min_epu32(minima, _mm512_permutexvar_epi32(lanes(from: 8), minima))
   let noPositive = _mm512_set1_epi32(0x7fff_ffff)
   // The eight keys, twice.
   let keys = _mm512_and_si512(minima, noPositive)

@@ -10,9 +10,9 @@ package func avx512AdamOnNibbles(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
 ) -> Int {
   let isSecondLinear = second.map.vectors.pointee.isLinear
-  let rule = AdamVectors(constants)
-  let decoder = NibbleDecoder()
-  let search = ThresholdSearch(first.map)
+  let rule = adamVectors(constants)
+  let reader = codeReader(bits: 4)
+  let search = thresholdSearch(first.map)
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
@@ -22,15 +22,16 @@ package func avx512AdamOnNibbles(
       let (m, v) = (first.values, second.values)
       let (firstCodes, secondCodes) = (first.codes + start / 2, second.codes + start / 2)
 
-      let firstLevels = decoder.levels(first.map, scale: first.scales[block])
-      let secondLevels = decoder.levels(second.map, scale: second.scales[block])
+      let firstLevels = levels(first.map, scale: first.scales[block])
+      let secondLevels = levels(second.map, scale: second.scales[block])
       var firstMaximum = _mm512_setzero_si512()
       var secondMaximum = firstMaximum
       var i = 0
       while i < count {
-        let g = rule.decayed(load(g + i), load(p + i))
-        let newM = rule.first(decoder.sixteen(firstCodes + i / 2, firstLevels), g)
-        let newV = rule.second(decoder.sixteen(secondCodes + i / 2, secondLevels), g)
+        let g = decayed(load(g + i), load(p + i), rule)
+        let newM = firstMoments(_mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, reader), firstLevels), g, rule)
+        let newV = secondMoments(
+          _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, reader), secondLevels), g, rule)
         store(newM, to: m + i)
         store(newV, to: v + i)
         firstMaximum = _mm512_max_epu32(firstMaximum, magnitudeBits(newM))
@@ -45,8 +46,8 @@ package func avx512AdamOnNibbles(
       let secondFactor = _mm512_set1_ps(second.newReciprocal(block, count, secondBits))
       @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
         let (m, v) = (load(m + i), load(v + i))
-        store(rule.moved(load(p + i), m, v), to: p + i)
-        return (search.codes(_mm512_mul_ps(m, firstFactor)), linearCodes(_mm512_mul_ps(v, secondFactor)))
+        store(moved(load(p + i), m, v, rule), to: p + i)
+        return (searched(_mm512_mul_ps(m, firstFactor), search), linearCodes(_mm512_mul_ps(v, secondFactor)))
       }
       i = 0
       while i < count {
@@ -67,9 +68,9 @@ package func avx512AdamOnNibbles(
 package func avx512MomentumOnNibbles(
   _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants
 ) -> Int {
-  let rule = MomentumVectors(constants)
-  let decoder = NibbleDecoder()
-  let search = ThresholdSearch(buffer.map)
+  let rule = momentumVectors(constants)
+  let reader = codeReader(bits: 4)
+  let search = thresholdSearch(buffer.map)
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
@@ -78,12 +79,13 @@ package func avx512MomentumOnNibbles(
       let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
       let codes = buffer.codes + start / 2
 
-      let levels = decoder.levels(buffer.map, scale: buffer.scales[block])
+      let table = levels(buffer.map, scale: buffer.scales[block])
       var maximum = _mm512_setzero_si512()
       var i = 0
       while i < count {
-        let newB = rule.buffer(
-          decoder.sixteen(codes + i / 2, levels), rule.decayed(load(g + i), load(p + i)))
+        let newB = buffers(
+          _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), table), decayed(load(g + i), load(p + i), rule),
+          rule)
         store(newB, to: b + i)
         maximum = _mm512_max_epu32(maximum, magnitudeBits(newB))
         i &+= 16
@@ -94,8 +96,8 @@ package func avx512MomentumOnNibbles(
       let factor = _mm512_set1_ps(buffer.newReciprocal(block, count, maximumBits))
       @inline(__always) func sixteen(_ i: Int) -> __m512i {
         let (oldP, b) = (load(p + i), load(b + i))
-        store(rule.moved(oldP, rule.decayed(load(g + i), oldP), b), to: p + i)
-        return search.codes(_mm512_mul_ps(b, factor))
+        store(moved(oldP, decayed(load(g + i), oldP, rule), b, rule), to: p + i)
+        return searched(_mm512_mul_ps(b, factor), search)
       }
       i = 0
       while i < count {

@@ -8,36 +8,20 @@ import _Builtin_intrinsics.intel
 package func avx512DecodeNibbles(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
 ) {
-  let decoder = NibbleDecoder()
-  let levels = decoder.levels(map, scale: scale)
+  let reader = codeReader(bits: 4)
+  let table = levels(map, scale: scale)
   let done = count & ~15
   var i = 0
   while i < done {
-    store(decoder.sixteen(codes + i &>> 1, levels), to: values + i)
+    store(_mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), table), to: values + i)
     i &+= 16
   }
   if done < count { decodeNibblesStage(codes + done / 2, count &- done, scale, map, values + done) }
 }
 
-/// Looks up sixteen values at once: the whole map is one register.
-struct NibbleDecoder {
-  private let shifts: __m512i
-
-  @inline(__always)
-  init() { shifts = _mm512_and_si512(lanes(by: 4), _mm512_set1_epi32(31)) }
-
-  /// The map's values times a block's scale.
-  @inline(__always)
-  func levels(_ map: NibbleMap, scale: Float) -> __m512 {
-    _mm512_mul_ps(map.vectors.pointee.values, _mm512_set1_ps(scale))
-  }
-
-  /// The values of eight bytes' codes. Permuting heeds only the lowest four bits of each lane.
-  @inline(__always)
-  func sixteen(_ codes: UnsafePointer<UInt8>, _ levels: __m512) -> __m512 {
-    _mm512_permutexvar_ps(_mm512_srlv_epi32(broadcast(codes, codes + 4), shifts), levels)
-  }
-}
+/// The map's values times a block's scale: the whole table is one register.
+@inline(__always)
+func levels(_ map: NibbleMap, scale: Float) -> __m512 { _mm512_mul_ps(load(map.values), _mm512_set1_ps(scale)) }
 
 // MARK: - Encoding
 
@@ -48,21 +32,19 @@ package func avx512EncodeNibbles(
 ) {
   let done = count & ~15
   if map.vectors.pointee.isLinear {
-    encode(values, done, reciprocal, codes) { clampedLinearCodes($0) }
+    encode(values, done, reciprocal, codes) { linearCodes($0) }
   } else {
-    let search = ThresholdSearch(map)
-    encode(values, done, reciprocal, codes) { search.codes($0) }
+    let search = thresholdSearch(map)
+    encode(values, done, reciprocal, codes) { searched($0, search) }
   }
   if done < count { encodeNibblesStage(values + done, count &- done, reciprocal, map, codes + done / 2) }
 }
 
-extension ThresholdSearch {
-  /// For any map.
-  @inline(__always)
-  init(_ map: NibbleMap) { self.init(map.vectors.pointee.thresholds, 4, fromTop: false) }
-}
+/// For any map.
+@inline(__always)
+func thresholdSearch(_ map: NibbleMap) -> ThresholdSearch { thresholdSearch(load(map.thresholds), 4, fromTop: false) }
 
-/// The linear map's codes of values that are at most 1; what is below 0 stands for 0.
+/// The linear map's codes of normalised values; what is below 0 stands for 0.
 ///
 /// ⌈16·x − 1.5⌉ from 0 to 15, which is (the float below 16·x) − 0.5 without its fraction. One addition to the bits both
 /// multiplies by 16 and steps to the float below. It turns zeros into tiny numbers, and what is no number into a tiny or a
@@ -71,13 +53,6 @@ extension ThresholdSearch {
 func linearCodes(_ values: __m512) -> __m512i {
   let below = _mm512_add_epi32(bits(values), _mm512_set1_epi32(4 &<< 23 &- 1))
   return _mm512_cvttps_epi32(_mm512_sub_ps(unsafeBitCast(below, to: __m512.self), _mm512_set1_ps(0.5)))
-}
-
-/// The same for any values.
-@inline(__always)
-private func clampedLinearCodes(_ values: __m512) -> __m512i {
-  // In this order the minimum of 1 and what is no number is the latter.
-  linearCodes(_mm512_min_ps(_mm512_set1_ps(1), values))
 }
 
 /// For a multiple of sixteen values.

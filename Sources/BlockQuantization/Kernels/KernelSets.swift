@@ -56,7 +56,8 @@ extension KernelSet {
       momentumBuffers: avx512MomentumBuffers,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
-      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic)
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
+      logarithmicStep: LogarithmicStep(makeMoments: avx512MakeMoments, moveAndEncode: avx512MoveAndEncode))
   }
   #endif
 
