@@ -17,6 +17,15 @@ package struct BlockCodec {
     }
   }
 
+  /// Values and thresholds of a map of at most 4 bits, with the codes' width. Sixteen of each can be read.
+  package var levelTables: (bits: Int, values: UnsafePointer<Float>, thresholds: UnsafePointer<Float>)? {
+    switch map {
+    case .bytes: nil
+    case .nibbles(let map): (4, map.values, map.thresholds)
+    case .packed(let map): (map.bits, map.values, map.thresholds)
+    }
+  }
+
   /// Encodes one block whose largest magnitude is known, and returns the scale to store. The values are overwritten if
   /// some are not finite.
   package func encode(

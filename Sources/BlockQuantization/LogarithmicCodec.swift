@@ -17,7 +17,7 @@ package struct LogarithmicScale {
 package struct LogarithmicCodec {
   /// Bits per code.
   package let bits: Int
-  let quantileRule: QuantileRule
+  package let quantileRule: QuantileRule
 
   /// The code of the smallest level.
   private var lastCode: Int { 1 << bits - 1 }
@@ -62,6 +62,15 @@ package struct LogarithmicCodec {
       kernels.encodeLogarithmic(values, uniforms, count, levels, codes)
     }
     return LogarithmicScale(scale: maximum, base: base.base)
+  }
+
+  /// How to round a block that has more than one level, where its quantile is known; nil for other blocks.
+  package func rounding(quantile: Float, maximum: Float, key: UInt64) -> LogarithmicRounding? {
+    guard maximum >= .leastNormalMagnitude else { return nil }
+    let base = LogarithmicBase(quantile: Double(quantile), largest: maximum, lastCode: lastCode)
+    guard base.base < 1 else { return nil }
+    return LogarithmicRounding(
+      scale: maximum, base: base.base, log2Base: base.log2, leastFactor: base.leastFactor, key: key)
   }
 
   /// Code 0 everywhere.

@@ -5,6 +5,8 @@ final class NibbleTables: @unchecked Sendable {
   let map: NibbleMap
   private let pairs: UnsafeMutablePointer<Float>
   private let buckets: BucketTable
+  /// Sixteen values and fifteen thresholds.
+  private let tables: UnsafeMutablePointer<Float>
   private let vectors: UnsafeMutablePointer<NibbleVectors>
 
   init(values: [Float], thresholds: [Float]) {
@@ -15,13 +17,19 @@ final class NibbleTables: @unchecked Sendable {
       (pairs + 2 * byte + 1).initialize(to: values[byte >> 4])
     }
     buckets = BucketTable(thresholds: thresholds, nanCode: 0)
+    tables = .allocate(capacity: 32)
+    tables.initialize(repeating: .infinity, count: 32)
+    tables.update(from: values, count: 16)
+    (tables + 16).update(from: thresholds, count: 15)
     vectors = .allocate(capacity: 1)
     vectors.initialize(to: NibbleVectors(values: values, thresholds: thresholds))
-    map = NibbleMap(pairs: pairs, buckets: buckets.entries, vectors: vectors)
+    map = NibbleMap(
+      pairs: pairs, buckets: buckets.entries, values: tables, thresholds: tables + 16, vectors: vectors)
   }
 
   deinit {
     pairs.deallocate()
+    tables.deallocate()
     vectors.deallocate()
   }
 }

@@ -14,8 +14,11 @@ package struct RandomStream {
 
   /// `count` numbers in [0, 1) with 24 bits: the first of the block.
   package func fill(block: Int, count: Int, uniforms: UnsafeMutablePointer<Float>, _ kernels: KernelSet) {
-    kernels.fillUniforms(Self.mix(key ^ UInt64(block)), count, uniforms)
+    kernels.fillUniforms(key(ofBlock: block), count, uniforms)
   }
+
+  /// What `fillUniforms` makes a block's numbers of.
+  package func key(ofBlock block: Int) -> UInt64 { Self.mix(key ^ UInt64(block)) }
 
   /// A 64-bit hash of a parameter's key that is the same in every process: FNV-1a over UTF-8.
   package static func hash(of key: String) -> UInt64 {

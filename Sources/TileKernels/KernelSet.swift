@@ -46,6 +46,8 @@ public final class KernelSet: Sendable {
   public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
   public let fastQuantile: @Sendable (Values, Int) -> Float
   public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
+  /// Adam with logarithmic second moments in two halves, where that is faster than stage by stage.
+  public let logarithmicStep: LogarithmicStep?
 
   public init(
     name: String,
@@ -82,7 +84,8 @@ public final class KernelSet: Sendable {
     encodePacked: @escaping @Sendable (Values, Int, Float, PackedMap, MutableCodes) -> Void,
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
-    encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
+    encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
+    logarithmicStep: LogarithmicStep? = nil
   ) {
     self.name = name
     self.absmax = absmax
@@ -112,5 +115,6 @@ public final class KernelSet: Sendable {
     self.fillUniforms = fillUniforms
     self.fastQuantile = fastQuantile
     self.encodeLogarithmic = encodeLogarithmic
+    self.logarithmicStep = logarithmicStep
   }
 }

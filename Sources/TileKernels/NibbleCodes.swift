@@ -4,14 +4,19 @@ public struct NibbleMap {
   public var pairs: UnsafePointer<Float>
   /// As in `ByteMap`.
   public var buckets: UnsafePointer<UInt32>
+  /// As in `PackedMap`.
+  public var values, thresholds: UnsafePointer<Float>
   /// For vectors.
   public var vectors: UnsafePointer<NibbleVectors>
 
   public init(
-    pairs: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, vectors: UnsafePointer<NibbleVectors>
+    pairs: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, values: UnsafePointer<Float>,
+    thresholds: UnsafePointer<Float>, vectors: UnsafePointer<NibbleVectors>
   ) {
     self.pairs = pairs
     self.buckets = buckets
+    self.values = values
+    self.thresholds = thresholds
     self.vectors = vectors
   }
 }

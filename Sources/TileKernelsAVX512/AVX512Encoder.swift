@@ -72,10 +72,7 @@ private func loadScaled(_ pointer: UnsafePointer<Float>, _ reciprocal: __m512) -
 /// Stores 4 × 16 levels as 64 bytes, those below 0 as 0.
 @inline(__always)
 private func store(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i, to codes: UnsafeMutablePointer<UInt8>) {
-  let bytes = _mm512_packus_epi16(_mm512_packs_epi32(a, b), _mm512_packs_epi32(c, d))
-  // Packing works within quarters of the register: put the groups of four back in order.
-  let order = SIMD16<Int32>(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
-  let ordered = _mm512_permutexvar_epi32(unsafeBitCast(order, to: __m512i.self), bytes)
+  let ordered = _mm512_permutexvar_epi32(orderOfPacked, packedBytes(a, b, c, d))
   UnsafeMutableRawPointer(codes).storeBytes(of: ordered, as: __m512i.self)
 }
 

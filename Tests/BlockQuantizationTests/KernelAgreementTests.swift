@@ -178,6 +178,44 @@ final class KernelAgreementTests: XCTestCase {
     }
   }
 
+  /// Around every threshold, zeros, subnormals, and what is no number: it has the lowest code.
+  func testEncodeOfSharedBytes() {
+    var generator = SeededGenerator()
+    for codebook in [Codebook.dynamic4, .normalFloat4, .linear4Unsigned] {
+      guard case .nibbles(let nibbles) = codebook.tables.map else { return XCTFail("\(codebook)") }
+      nonisolated(unsafe) let map = nibbles
+      let near: [Float] =
+        codebook.thresholds.flatMap { [$0.nextDown, $0, $0.nextUp] } + [
+          0, -0.0, 1, -1, .nan, -.nan, .leastNonzeroMagnitude, -.leastNonzeroMagnitude, .leastNormalMagnitude / 3,
+        ]
+      everyLength { count, offset in
+        // A power of two keeps the thresholds what they are.
+        let reciprocal: Float = 0.25
+        let values = (0..<count + offset).map { _ -> Float in
+          let value = generator.next() % 2 == 0 ? near.randomElement(using: &generator)! : 2 * generator.uniform() - 1
+          return value * 4
+        }
+        var expected = [UInt8](repeating: 0, count: (count + 1) / 2)
+        for i in 0..<count {
+          let code = codebook.thresholds.count { values[offset + i] * reciprocal > $0 }
+          expected[i / 2] |= UInt8(code) << UInt8(i % 2 * 4)
+        }
+        for kernels in KernelSet.available {
+          var result = [UInt8](repeating: 0xa5, count: expected.count + offset + 1)
+          result.withUnsafeMutableBufferPointer { result in
+            (values + [0]).withUnsafeBufferPointer {
+              kernels.encodeNibbles(
+                $0.baseAddress! + offset, count, reciprocal, map, result.baseAddress! + offset)
+            }
+          }
+          XCTAssertEqual(
+            Array(result[offset..<offset + expected.count]), expected, "\(kernels.name), \(codebook), \(count)")
+          XCTAssertTrue((result[..<offset] + result[(offset + expected.count)...]).allSatisfy { $0 == 0xa5 })
+        }
+      }
+    }
+  }
+
   /// Says which sets this machine cannot run: they are untested here.
   func testWhichSetsRunHere() {
     let names = KernelSet.available.map(\.name)

@@ -46,7 +46,6 @@ extension KernelSet {
     : avx512(
       adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
 
-  /// Codes below 8 bits use the stages of `avx2`, which every such CPU has.
   private static func avx512(
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
@@ -56,17 +55,18 @@ extension KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
-      adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
-      raiseAdamSlices: avx2RaiseAdamSlices, adamOnSlices: avx2AdamOnSlices,
+      adamOnNibbles: avx512AdamOnNibbles, momentumOnNibbles: avx512MomentumOnNibbles,
+      raiseAdamSlices: avx512RaiseAdamSlices, adamOnSlices: avx512AdamOnSlices,
       decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
-      decodeNibbles: avx2DecodeNibbles, encodeNibbles: avx2EncodeNibbles,
+      decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
       addSquares: avx512AddSquares, multiplyMeans: avx512MultiplyMeans,
       adamWithSecondMoments: avx512AdamWithSecondMoments,
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
-      decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
-      fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
+      decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
+      fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
+      logarithmicStep: LogarithmicStep(makeMoments: avx512MakeMoments, moveAndEncode: avx512MoveAndEncode))
   }
   #endif
 

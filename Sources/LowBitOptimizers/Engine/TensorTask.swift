@@ -39,7 +39,11 @@ struct TensorTask {
       }
     }
     var skippedCount = 0
-    for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
+    let logarithmic = LogarithmicTask(self, scratch, kernels)
+    for block in blocks {
+      if let logarithmic, logarithmic.update(block: block) { continue }
+      if !update(block: block, scratch, kernels) { skippedCount += 1 }
+    }
     return skippedCount
   }
 

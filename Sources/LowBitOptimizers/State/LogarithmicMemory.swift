@@ -58,6 +58,8 @@ struct BlockRandomNumbers {
   func fill(_ block: Int, count: Int, uniforms: UnsafeMutablePointer<Float>, _ kernels: KernelSet) {
     stream.fill(block: firstBlock &+ block, count: count, uniforms: uniforms, kernels)
   }
+
+  func key(ofBlock block: Int) -> UInt64 { stream.key(ofBlock: firstBlock &+ block) }
 }
 
 extension ParameterState {
