@@ -15,6 +15,13 @@ enum Stage: String, CaseIterable, Sendable {
   case adamOnNibbles = "whole step of Adam, 4 bits"
   case decodeNibbles = "decode 4 bits"
   case encodeNibbles = "encode 4 bits"
+  case raiseSlices = "pass for scales per row and column"
+  case adamOnSlices = "step of Adam with them"
+  case decodeLevels = "decode 2 bits"
+  case encodePacked = "encode 2 bits"
+  case fillUniforms = "random numbers"
+  case fastQuantile = "fast quantile"
+  case encodeLogarithmic = "encode 2 logarithmic bits"
 }
 
 /// Data for the stages, small enough for the first-level cache, and used block by block as in a step.
@@ -23,20 +30,21 @@ final class StageMemory {
   let blockSize = BlockQuantizer.dynamic8.blockSize
   private let signed = BlockQuantizer.dynamic8.codec
   private let unsigned = BlockQuantizer.dynamic8Unsigned.codec
-  private let signed4 = BlockQuantizer.dynamic4.codec
-  private let unsigned4 = BlockQuantizer.linear4Unsigned.codec
-  private let parameters: UnsafeMutablePointer<Float>
-  private let gradients: UnsafeMutablePointer<Float>
+  let signed4 = BlockQuantizer.dynamic4.codec
+  let unsigned4 = BlockQuantizer.linear4Unsigned.codec
+  let parameters: UnsafeMutablePointer<Float>
+  let gradients: UnsafeMutablePointer<Float>
   /// Moments of the rules. They start at 0 and settle near the gradients, so that none becomes subnormal.
   private let first: UnsafeMutablePointer<Float>
   private let second: UnsafeMutablePointer<Float>
   /// Squared gradients, for the unsigned encoder.
-  private let squares: UnsafeMutablePointer<Float>
-  private let decoded: UnsafeMutablePointer<Float>
-  private let decodedSquares: UnsafeMutablePointer<Float>
+  let squares: UnsafeMutablePointer<Float>
+  let decoded: UnsafeMutablePointer<Float>
+  let decodedSquares: UnsafeMutablePointer<Float>
   private let scales: UnsafeMutablePointer<Float>
-  private let signedCodes: UnsafeMutablePointer<UInt8>
-  private let unsignedCodes: UnsafeMutablePointer<UInt8>
+  let signedCodes: UnsafeMutablePointer<UInt8>
+  let unsignedCodes: UnsafeMutablePointer<UInt8>
+  let fewBits = FewBitsMemory()
 
   init() {
     let count = count
@@ -97,20 +105,25 @@ final class StageMemory {
     case .encodeUnsigned:
       _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
     case .adamOnNibbles:
-      let run = BlockRun(
-        parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
-        blocks: start / blockSize..<start / blockSize + 1)
       _ = kernels.adamOnNibbles(
-        run, nibbleMoment(signed4, signedCodes, decoded), nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
+        blockRun(start), nibbleMoment(signed4, signedCodes, decoded), nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
         adamConstants)
     case .decodeNibbles:
       signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
     case .encodeNibbles:
       _ = signed4.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start / 2, kernels)
+    case .raiseSlices, .adamOnSlices, .decodeLevels, .encodePacked, .fillUniforms, .fastQuantile, .encodeLogarithmic:
+      runFewBits(stage, start, kernels)
     }
   }
 
-  private func nibbleMoment(
+  func blockRun(_ start: Int) -> BlockRun {
+    BlockRun(
+      parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
+      blocks: start / blockSize..<start / blockSize + 1)
+  }
+
+  func nibbleMoment(
     _ codec: BlockCodec, _ codes: UnsafeMutablePointer<UInt8>, _ values: UnsafeMutablePointer<Float>
   ) -> NibbleMoment {
     guard case .nibbles(let map) = codec.map else { fatalError("not a codebook of 4-bit codes") }
@@ -130,7 +143,7 @@ final class StageMemory {
     return map
   }
 
-  private let adamConstants = AdamConstants(
+  let adamConstants = AdamConstants(
     beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-12, scaledEpsilon: 1e-8,
     coupledDecay: 0, decoupledDecay: 0)
 
