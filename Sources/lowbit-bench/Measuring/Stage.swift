@@ -106,7 +106,8 @@ final class StageMemory {
       _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
     case .adamOnNibbles:
       _ = kernels.adamOnNibbles(
-        blockRun(start), nibbleMoment(signed4, signedCodes, decoded), nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
+        blockRun(start), nibbleMoment(signed4, signedCodes, decoded),
+        nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
         adamConstants)
     case .decodeNibbles:
       signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
