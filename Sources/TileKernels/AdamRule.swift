@@ -34,6 +34,15 @@ public enum DecayTerms {
   case none
   case decoupled
   case all
+
+  // Not by ==, which is a call where modules are not optimised together, as in debug builds.
+
+  /// λ·p is added to the gradient.
+  @inlinable @inline(__always)
+  public var areCoupled: Bool { if case .all = self { true } else { false } }
+
+  @inlinable @inline(__always)
+  public var areNone: Bool { if case .none = self { true } else { false } }
 }
 
 extension AdamConstants {
@@ -55,7 +64,7 @@ extension AdamConstants {
 extension AdamConstants {
   @inlinable @inline(__always)
   func decayedGradient(_ gradient: Float, _ parameter: Float, _ terms: DecayTerms) -> Float {
-    terms == .all ? gradient + coupledDecay * parameter : gradient
+    terms.areCoupled ? gradient + coupledDecay * parameter : gradient
   }
 
   @inlinable @inline(__always)
@@ -67,7 +76,7 @@ extension AdamConstants {
   /// The parameter after a step along these moments.
   @inlinable @inline(__always)
   func moved(_ p: Float, _ m: Float, _ v: Float, _ terms: DecayTerms) -> Float {
-    let decayed = terms == .none ? p : p - decoupledDecay * p
+    let decayed = terms.areNone ? p : p - decoupledDecay * p
     return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
   }
 }

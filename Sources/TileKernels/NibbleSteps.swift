@@ -92,7 +92,7 @@ public enum BlockScale {
   @inlinable @inline(__always)
   public func scale(of values: UnsafePointer<Float>, _ count: Int, absmax: Float) -> Float {
     if absmax < .leastNormalMagnitude { return 0 }
-    if self == .absmax { return absmax }
+    if case .absmax = self { return absmax }
     for i in 0..<count where values[i].magnitude == absmax { return values[i] }
     return absmax
   }

@@ -60,11 +60,11 @@ private struct AdamVectors {
   ) {
     let p = load(parameters)
     let gradient = load(gradients)
-    let g = terms == .all ? _mm256_add_ps(gradient, _mm256_mul_ps(coupledDecay, p)) : gradient
+    let g = terms.areCoupled ? _mm256_add_ps(gradient, _mm256_mul_ps(coupledDecay, p)) : gradient
     let m = _mm256_add_ps(_mm256_mul_ps(beta1, oldM), _mm256_mul_ps(oneMinusBeta1, g))
     let v = _mm256_add_ps(_mm256_mul_ps(beta2, oldV), _mm256_mul_ps(oneMinusBeta2, _mm256_mul_ps(g, g)))
     let direction = _mm256_div_ps(m, _mm256_add_ps(_mm256_sqrt_ps(v), scaledEpsilon))
-    let decayed = terms == .none ? p : _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
+    let decayed = terms.areNone ? p : _mm256_sub_ps(p, _mm256_mul_ps(decoupledDecay, p))
     store(_mm256_sub_ps(decayed, _mm256_mul_ps(stepSize, direction)), to: parameters)
     store(m, to: firstMoments)
     store(v, to: secondMoments)
