@@ -39,10 +39,12 @@ struct TensorTask {
       }
     }
     var skippedCount = 0
-    let logarithmic = LogarithmicTask(self, scratch, kernels)
-    for block in blocks {
-      if let logarithmic, logarithmic.update(block: block) { continue }
-      if !update(block: block, scratch, kernels) { skippedCount += 1 }
+    if let logarithmic = LogarithmicTask(self, scratch, kernels) {
+      for block in blocks where !logarithmic.update(block: block) && !update(block: block, scratch, kernels) {
+        skippedCount += 1
+      }
+    } else {
+      for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
     }
     return skippedCount
   }
