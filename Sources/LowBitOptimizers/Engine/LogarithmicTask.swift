@@ -57,7 +57,8 @@ struct LogarithmicTask {
       let rounding = self.second.codec.rounding(
         quantile: moments.quantile, maximum: moments.maxima.second, key: self.second.numbers.key(ofBlock: block))
     else { return false }
-    let scale = self.first.codec.scaleKind.scale(of: first.values, LogarithmicStep.blockSize, absmax: moments.maxima.first)
+    let scale = self.first.codec.scaleKind.scale(
+      of: first.values, LogarithmicStep.blockSize, absmax: moments.maxima.first)
     first.scale = scale == 0 ? 0 : 1 / scale
     step.moveAndEncode(parameters, first, self.first.thresholds, second, rounding, constants)
     self.first.scales[block] = scale
