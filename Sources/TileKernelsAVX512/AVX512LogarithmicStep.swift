@@ -10,7 +10,16 @@ package func avx512MakeMoments(
   _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: PackedBlock,
   _ firstValues: UnsafePointer<Float>, _ second: PackedBlock, _ secondBase: Float, _ constants: AdamConstants
 ) -> NewMoments {
-  let rule = adamVectors(constants)
+  constants.withDecayTerms {
+    makeMoments(parameters, gradients, first, firstValues, second, secondBase, adamVectors(constants, $0))
+  }
+}
+
+@inline(__always)
+private func makeMoments(
+  _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: PackedBlock,
+  _ firstValues: UnsafePointer<Float>, _ second: PackedBlock, _ secondBase: Float, _ rule: AdamVectors
+) -> NewMoments {
   let firstReader = codeReader(bits: first.bits)
   let secondReader = codeReader(bits: second.bits)
   let firstLevels = _mm512_mul_ps(
@@ -64,22 +73,28 @@ package func avx512MoveAndEncode(
   _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstThresholds: UnsafePointer<Float>,
   _ second: PackedBlock, _ rounding: LogarithmicRounding, _ constants: AdamConstants
 ) {
-  // Constant widths.
-  switch (first.bits, second.bits) {
-  case (2, 2): encode(2, 2)
-  case (3, 2): encode(3, 2)
-  case (4, 2): encode(4, 2)
-  case (2, 3): encode(2, 3)
-  case (3, 3): encode(3, 3)
-  case (4, 3): encode(4, 3)
-  case (2, _): encode(2, 4)
-  case (3, _): encode(3, 4)
-  default: encode(4, 4)
+  // Constant terms of decay; this half knows no coupled one.
+  if constants.decayTerms == .none { encode(.none) } else { encode(.decoupled) }
+
+  @inline(__always)
+  func encode(_ terms: DecayTerms) {
+    // Constant widths.
+    switch (first.bits, second.bits) {
+    case (2, 2): encode(terms, 2, 2)
+    case (3, 2): encode(terms, 3, 2)
+    case (4, 2): encode(terms, 4, 2)
+    case (2, 3): encode(terms, 2, 3)
+    case (3, 3): encode(terms, 3, 3)
+    case (4, 3): encode(terms, 4, 3)
+    case (2, _): encode(terms, 2, 4)
+    case (3, _): encode(terms, 3, 4)
+    default: encode(terms, 4, 4)
+    }
   }
 
   @inline(__always)
-  func encode(_ firstBits: Int, _ secondBits: Int) {
-    let rule = adamVectors(constants)
+  func encode(_ terms: DecayTerms, _ firstBits: Int, _ secondBits: Int) {
+    let rule = adamVectors(constants, terms)
     let factor = _mm512_set1_ps(first.scale)
     let search = thresholdSearch(load(firstThresholds), firstBits, fromTop: false)
     let last = (1 &<< Int32(truncatingIfNeeded: secondBits)) &- 1

@@ -9,8 +9,15 @@ import _Builtin_intrinsics.intel
 package func avx512AdamOnNibbles(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
 ) -> Int {
+  constants.withDecayTerms { fusedAdam(run, first, second, constants, $0) }
+}
+
+@inline(__always)
+private func fusedAdam(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants, _ terms: DecayTerms
+) -> Int {
   let isSecondLinear = second.map.vectors.pointee.isLinear
-  let rule = adamVectors(constants)
+  let rule = adamVectors(constants, terms)
   let reader = codeReader(bits: 4)
   let search = thresholdSearch(first.map)
   var skippedCount = 0
@@ -59,7 +66,7 @@ package func avx512AdamOnNibbles(
       }
       continue
     }
-    skippedCount &+= adamOnNibbles(Stages.self, run.only(block), first, second, constants)
+    skippedCount &+= adamByStages(run.only(block), first, second, constants)
   }
   return skippedCount
 }
@@ -192,6 +199,14 @@ private enum Stages: NibbleStages {
   ) {
     avx512EncodeNibbles(values, count, reciprocal, map, codes)
   }
+}
+
+/// A function of its own, so that the loops above come in three kinds and this does not.
+@inline(never)
+private func adamByStages(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnNibbles(Stages.self, run, first, second, constants)
 }
 
 extension BlockRun {
