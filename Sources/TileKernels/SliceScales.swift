@@ -70,6 +70,10 @@ public struct RowWalk {
     return true
   }
 
+  /// Where the part's row ends, counted from where the walk starts.
+  @inlinable @inline(__always)
+  public var rowEnd: Int { offset &+ geometry.shape[geometry.rank &- 1] &- column }
+
   /// The row's entries in the last dimension's vector.
   @inlinable @inline(__always)
   public func columns<Entry>(_ vectors: UnsafePointer<Entry>) -> UnsafePointer<Entry> {

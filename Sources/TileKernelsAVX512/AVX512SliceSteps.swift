@@ -3,8 +3,9 @@
 // stage. The second pass splits the divider's work in two: square roots while the new moments are made, quotients while
 // they are encoded.
 //
-// A block inside one row has its column scales side by side. For others each element's scale is found first; then all
-// rows, however short, are alike.
+// A block inside one row has its column scales side by side, and the next block often lies in the same row: finding the
+// row anew each time would be a tenth of the step. For other blocks each element's scale is found first; then all rows,
+// however short, are alike.
 #if arch(x86_64)
 import TileKernels
 import _Builtin_intrinsics.intel
@@ -26,27 +27,34 @@ private func raise(
   let reader = codeReader(bits: 4)
   let table = load(second.map.values)
   let v = second.values
+  // The row in hand, from where on and up to where, and its own scale.
+  var row = RowWalk(second.geometry, from: 0, count: 0, second.walkMemory)
+  var (rowStart, rowEnd) = (0, 0)
+  var ownScale = table
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
     let count = min(run.blockSize, run.count &- start)
     ordinary: if count & 15 == 0 {
       let (p, g, codes) = (run.parameters + start, run.gradients + start, second.codes + start / 2)
-      var walk = RowWalk(second.geometry, from: start, count: count, second.walkMemory)
-      let isInOneRow = walk.advance() && walk.length == count
-      var columnScales = UnsafePointer(v)
-      var rowScale = Float.infinity
-      if isInOneRow {
-        columnScales = walk.columns(second.scales)
-        rowScale = walk.smallest(second.scales)
-      } else {
+      if start &+ count > rowEnd {
+        row = RowWalk(second.geometry, from: start, count: count, second.walkMemory)
+        _ = row.advance()
+        (rowStart, rowEnd) = (start, start &+ row.rowEnd)
+        ownScale = _mm512_set1_ps(row.smallest(second.scales))
+      }
+      let isInOneRow = start &+ count <= rowEnd
+      let distance = start &- rowStart
+      var (columnScales, rowScale) = (row.columns(second.scales) + distance, ownScale)
+      if !isInOneRow {
+        (columnScales, rowScale) = (UnsafePointer(v), _mm512_set1_ps(.infinity))
         spreadScales(second, start, count, to: v)
+        rowEnd = 0
       }
 
-      let rowScales = _mm512_set1_ps(rowScale)
       var maximum = _mm512_setzero_si512()
       var i = 0
       while i < count {
-        let scales = _mm512_min_ps(load(columnScales + i), rowScales)
+        let scales = _mm512_min_ps(load(columnScales + i), rowScale)
         let oldV = _mm512_mul_ps(_mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), table), scales)
         let newV = secondMoments(oldV, decayed(load(g + i), load(p + i), rule), rule)
         store(newV, to: v + i)
@@ -58,14 +66,15 @@ private func raise(
       guard maximumBits < Float.infinity.bitPattern else { break ordinary }
 
       if isInOneRow {
-        raiseColumns(walk.columns(maxima), v, count)
-        walk.raise(maxima, to: Int32(bitPattern: maximumBits))
+        raiseColumns(row.columns(maxima) + distance, v, count)
+        row.raise(maxima, to: Int32(bitPattern: maximumBits))
       } else {
         raiseSlicesStage(v, second.geometry, start, count, maxima, second.walkMemory)
       }
       continue
     }
     raiseByStages(run.only(block), second, maxima, constants)
+    rowEnd = 0
   }
 }
 
@@ -118,6 +127,9 @@ private func sliceStep(
   let search = thresholdSearch(first.map)
   let secondTable = load(second.map.values)
   let (m, d) = (first.values, second.values)
+  var row = RowWalk(second.geometry, from: 0, count: 0, second.walkMemory)
+  var (rowStart, rowEnd) = (0, 0)
+  var (ownScale, ownReciprocal) = (secondTable, secondTable)
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
@@ -125,25 +137,31 @@ private func sliceStep(
     ordinary: if count & 63 == 0 && count <= largestBlock && isSecondLinear {
       let (p, g) = (run.parameters + start, run.gradients + start)
       let (firstCodes, secondCodes) = (first.codes + start / 2, second.codes + start / 2)
-      var walk = RowWalk(second.geometry, from: start, count: count, second.walkMemory)
-      var (columnScales, columnReciprocals) = (UnsafePointer(m), UnsafePointer(d))
-      var (rowScale, rowReciprocal) = (Float.infinity, Float(0))
-      if walk.advance() && walk.length == count {
-        (columnScales, columnReciprocals) = (walk.columns(second.scales), walk.columns(second.reciprocals))
-        (rowScale, rowReciprocal) = (walk.smallest(second.scales), walk.largest(second.reciprocals))
-      } else {
+      if start &+ count > rowEnd {
+        row = RowWalk(second.geometry, from: start, count: count, second.walkMemory)
+        _ = row.advance()
+        (rowStart, rowEnd) = (start, start &+ row.rowEnd)
+        ownScale = _mm512_set1_ps(row.smallest(second.scales))
+        ownReciprocal = _mm512_set1_ps(row.largest(second.reciprocals))
+      }
+      let distance = start &- rowStart
+      var (columnScales, rowScale) = (row.columns(second.scales) + distance, ownScale)
+      var (columnReciprocals, rowReciprocal) = (row.columns(second.reciprocals) + distance, ownReciprocal)
+      if start &+ count > rowEnd {
+        (columnScales, rowScale) = (UnsafePointer(m), _mm512_set1_ps(.infinity))
+        (columnReciprocals, rowReciprocal) = (UnsafePointer(d), _mm512_setzero_ps())
         spreadScales(second, start, count, to: m)
         spreadReciprocals(second, start, count, to: d)
+        rowEnd = 0
       }
 
       let firstTable = levels(first.map, scale: first.scales[block])
-      let (rowScales, rowReciprocals) = (_mm512_set1_ps(rowScale), _mm512_set1_ps(rowReciprocal))
       var firstMaximum = _mm512_setzero_si512()
       var secondMaximum = firstMaximum
       var i = 0
       while i < count {
-        let scales = _mm512_min_ps(load(columnScales + i), rowScales)
-        let reciprocals = _mm512_max_ps(load(columnReciprocals + i), rowReciprocals)
+        let scales = _mm512_min_ps(load(columnScales + i), rowScale)
+        let reciprocals = _mm512_max_ps(load(columnReciprocals + i), rowReciprocal)
         let g = decayed(load(g + i), load(p + i), rule)
         let oldV = _mm512_mul_ps(
           _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, reader), secondTable), scales)
@@ -158,6 +176,7 @@ private func sliceStep(
         i &+= 16
       }
       let (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
+      // Then gradients are finite too, and there is nothing to saturate.
       guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { break ordinary }
 
       let factor = _mm512_set1_ps(first.newReciprocal(block, count, firstBits))
@@ -178,6 +197,7 @@ private func sliceStep(
       continue
     }
     skippedCount &+= adamByStages(run.only(block), first, second, constants)
+    rowEnd = 0
   }
   return skippedCount
 }
