@@ -17,8 +17,7 @@ public struct SliceGeometry {
 }
 
 /// Walks some elements of a tensor in parts that lie in one row each, a row being the last dimension.
-@usableFromInline
-struct RowWalk {
+public struct RowWalk {
   @usableFromInline let geometry: SliceGeometry
   @usableFromInline let count: Int
   /// For each leading dimension, where the row's slice lies among the vectors, and where the dimension's vector ends.
@@ -26,14 +25,14 @@ struct RowWalk {
   /// Where the last dimension's vector begins.
   @usableFromInline let columnBase: Int
   /// The part's first element, counted from where the walk starts, and its number of elements.
-  @usableFromInline var offset = 0
-  @usableFromInline var length = 0
+  public var offset = 0
+  public var length = 0
   /// The part's first element, counted from the row's start.
   @usableFromInline var column: Int
 
   /// - Parameter memory: for twice as many numbers as there are leading dimensions.
   @inlinable @inline(__always)
-  init(_ geometry: SliceGeometry, from start: Int, count: Int, _ memory: UnsafeMutablePointer<Int>) {
+  public init(_ geometry: SliceGeometry, from start: Int, count: Int, _ memory: UnsafeMutablePointer<Int>) {
     let leading = geometry.rank &- 1
     self.geometry = geometry
     self.count = count
@@ -59,7 +58,7 @@ struct RowWalk {
 
   /// Goes to the first part or the next; false if there is none.
   @inlinable @inline(__always)
-  mutating func advance() -> Bool {
+  public mutating func advance() -> Bool {
     let next = offset &+ length
     guard next < count else { return false }
     if length > 0 {
@@ -71,18 +70,24 @@ struct RowWalk {
     return true
   }
 
+  /// Where the part's row ends, counted from where the walk starts.
+  @inlinable @inline(__always)
+  public var rowEnd: Int { offset &+ geometry.shape[geometry.rank &- 1] &- column }
+
   /// The row's entries in the last dimension's vector.
   @inlinable @inline(__always)
-  func columns<Entry>(_ vectors: UnsafePointer<Entry>) -> UnsafePointer<Entry> { vectors + (columnBase &+ column) }
+  public func columns<Entry>(_ vectors: UnsafePointer<Entry>) -> UnsafePointer<Entry> {
+    vectors + (columnBase &+ column)
+  }
 
   @inlinable @inline(__always)
-  func columns<Entry>(_ vectors: UnsafeMutablePointer<Entry>) -> UnsafeMutablePointer<Entry> {
+  public func columns<Entry>(_ vectors: UnsafeMutablePointer<Entry>) -> UnsafeMutablePointer<Entry> {
     vectors + (columnBase &+ column)
   }
 
   /// The smallest of the leading dimensions' entries.
   @inlinable @inline(__always)
-  func smallest(_ vectors: UnsafePointer<Float>) -> Float {
+  public func smallest(_ vectors: UnsafePointer<Float>) -> Float {
     var result = vectors[places[0]]
     for dimension in 1..<geometry.rank &- 1 { result = smaller(result, vectors[places[dimension]]) }
     return result
@@ -90,7 +95,7 @@ struct RowWalk {
 
   /// The largest of the leading dimensions' entries.
   @inlinable @inline(__always)
-  func largest(_ vectors: UnsafePointer<Float>) -> Float {
+  public func largest(_ vectors: UnsafePointer<Float>) -> Float {
     var result = vectors[places[0]]
     for dimension in 1..<geometry.rank &- 1 { result = larger(result, vectors[places[dimension]]) }
     return result
@@ -98,7 +103,7 @@ struct RowWalk {
 
   /// Raises the leading dimensions' entries.
   @inlinable @inline(__always)
-  func raise(_ vectors: UnsafeMutablePointer<Int32>, to maximum: Int32) {
+  public func raise(_ vectors: UnsafeMutablePointer<Int32>, to maximum: Int32) {
     for dimension in 0..<geometry.rank &- 1 {
       let place = places[dimension]
       vectors[place] = max(vectors[place], maximum)

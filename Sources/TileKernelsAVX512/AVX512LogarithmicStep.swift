@@ -10,7 +10,16 @@ package func avx512MakeMoments(
   _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: PackedBlock,
   _ firstValues: UnsafePointer<Float>, _ second: PackedBlock, _ secondBase: Float, _ constants: AdamConstants
 ) -> NewMoments {
-  let rule = adamVectors(constants)
+  constants.withDecayTerms {
+    makeMoments(parameters, gradients, first, firstValues, second, secondBase, adamVectors(constants, $0))
+  }
+}
+
+@inline(__always)
+private func makeMoments(
+  _ parameters: UnsafePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: PackedBlock,
+  _ firstValues: UnsafePointer<Float>, _ second: PackedBlock, _ secondBase: Float, _ rule: AdamVectors
+) -> NewMoments {
   let firstReader = codeReader(bits: first.bits)
   let secondReader = codeReader(bits: second.bits)
   let firstLevels = _mm512_mul_ps(
@@ -64,45 +73,87 @@ package func avx512MoveAndEncode(
   _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstThresholds: UnsafePointer<Float>,
   _ second: PackedBlock, _ rounding: LogarithmicRounding, _ constants: AdamConstants
 ) {
-  // Constant widths.
-  switch (first.bits, second.bits) {
-  case (2, 2): encode(2, 2)
-  case (3, 2): encode(3, 2)
-  case (4, 2): encode(4, 2)
-  case (2, 3): encode(2, 3)
-  case (3, 3): encode(3, 3)
-  case (4, 3): encode(4, 3)
-  case (2, _): encode(2, 4)
-  case (3, _): encode(3, 4)
-  default: encode(4, 4)
+  // Constant widths: a function for each of the second moment's, because the compiler would not inline nine loops in one.
+  switch second.bits {
+  case 2: moveAndEncode2(parameters, first, firstThresholds, second.codes, second.values, rounding, constants)
+  case 3: moveAndEncode3(parameters, first, firstThresholds, second.codes, second.values, rounding, constants)
+  default: moveAndEncode4(parameters, first, firstThresholds, second.codes, second.values, rounding, constants)
   }
+}
 
-  @inline(__always)
-  func encode(_ firstBits: Int, _ secondBits: Int) {
-    let rule = adamVectors(constants)
-    let factor = _mm512_set1_ps(first.scale)
-    let search = thresholdSearch(load(firstThresholds), firstBits, fromTop: false)
-    let last = (1 &<< Int32(truncatingIfNeeded: secondBits)) &- 1
-    let levels = geometricLevels(rounding.scale, rounding.base, secondBits, lanes())
-    let levelSearch = thresholdSearch(
-      _mm512_permutexvar_ps(lanes(from: last, by: -1), levels), secondBits, fromTop: true)
-    let dither = dither(log2Base: rounding.log2Base, leastFactor: rounding.leastFactor, scale: 0x1p-32)
-    let random = RandomLanes(rounding.key)
-    @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
-      let (m, v) = (load(first.values + i), load(second.values + i))
-      store(moved(load(parameters + i), m, v, rule), to: parameters + i)
-      return (
-        searched(_mm512_mul_ps(m, factor), search),
-        searched(dithered(v, random.uniforms(from: i), dither), levelSearch)
-      )
-    }
-    var i = 0
-    while i < LogarithmicStep.blockSize {
-      let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
-      write(a.0, b.0, c.0, d.0, bits: firstBits, to: first.codes, at: i)
-      write(a.1, b.1, c.1, d.1, bits: secondBits, to: second.codes, at: i)
-      i &+= 64
-    }
+@inline(never)
+func moveAndEncode2(
+  _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstThresholds: UnsafePointer<Float>,
+  _ secondCodes: UnsafeMutablePointer<UInt8>, _ v: UnsafePointer<Float>, _ rounding: LogarithmicRounding,
+  _ constants: AdamConstants
+) {
+  moveAndEncode(parameters, first, firstThresholds, secondCodes, v, 2, rounding, constants)
+}
+
+@inline(never)
+func moveAndEncode3(
+  _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstThresholds: UnsafePointer<Float>,
+  _ secondCodes: UnsafeMutablePointer<UInt8>, _ v: UnsafePointer<Float>, _ rounding: LogarithmicRounding,
+  _ constants: AdamConstants
+) {
+  moveAndEncode(parameters, first, firstThresholds, secondCodes, v, 3, rounding, constants)
+}
+
+@inline(never)
+func moveAndEncode4(
+  _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstThresholds: UnsafePointer<Float>,
+  _ secondCodes: UnsafeMutablePointer<UInt8>, _ v: UnsafePointer<Float>, _ rounding: LogarithmicRounding,
+  _ constants: AdamConstants
+) {
+  moveAndEncode(parameters, first, firstThresholds, secondCodes, v, 4, rounding, constants)
+}
+
+@inline(__always)
+private func moveAndEncode(
+  _ p: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ thresholds: UnsafePointer<Float>,
+  _ codes: UnsafeMutablePointer<UInt8>, _ v: UnsafePointer<Float>, _ secondBits: Int, _ rounding: LogarithmicRounding,
+  _ constants: AdamConstants
+) {
+  switch first.bits {
+  case 2: moveAndEncode(p, first, 2, thresholds, codes, v, secondBits, rounding, constants)
+  case 3: moveAndEncode(p, first, 3, thresholds, codes, v, secondBits, rounding, constants)
+  default: moveAndEncode(p, first, 4, thresholds, codes, v, secondBits, rounding, constants)
+  }
+}
+
+@inline(__always)
+private func moveAndEncode(
+  _ parameters: UnsafeMutablePointer<Float>, _ first: PackedBlock, _ firstBits: Int,
+  _ firstThresholds: UnsafePointer<Float>, _ secondCodes: UnsafeMutablePointer<UInt8>, _ v: UnsafePointer<Float>,
+  _ secondBits: Int, _ rounding: LogarithmicRounding, _ constants: AdamConstants
+) {
+  let rule = adamVectors(constants, .none)
+  // A mask, because there are nine such loops already.
+  let decays: __mmask16 = constants.decayTerms == .none ? 0 : 0xffff
+  let factor = _mm512_set1_ps(first.scale)
+  let search = thresholdSearch(load(firstThresholds), firstBits, fromTop: false)
+  let last = (1 &<< Int32(truncatingIfNeeded: secondBits)) &- 1
+  let levels = geometricLevels(rounding.scale, rounding.base, secondBits, lanes())
+  let levelSearch = thresholdSearch(
+    _mm512_permutexvar_ps(lanes(from: last, by: -1), levels), secondBits, fromTop: true)
+  let dither = dither(log2Base: rounding.log2Base, leastFactor: rounding.leastFactor, scale: 0x1p-32)
+  let random = RandomLanes(rounding.key)
+  @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
+    let (m, v) = (load(first.values + i), load(v + i))
+    let p = load(parameters + i)
+    let decayed = _mm512_mask_sub_ps(p, decays, p, _mm512_mul_ps(rule.decoupledDecay, p))
+    store(moved(decayed, m, v, rule), to: parameters + i)
+    return (
+      searched(_mm512_mul_ps(m, factor), search),
+      searched(dithered(v, random.uniforms(from: i), dither), levelSearch)
+    )
+  }
+  var i = 0
+  while i < LogarithmicStep.blockSize {
+    let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
+    write(a.0, b.0, c.0, d.0, bits: firstBits, to: first.codes, at: i)
+    write(a.1, b.1, c.1, d.1, bits: secondBits, to: secondCodes, at: i)
+    i &+= 64
   }
 }
 

@@ -9,8 +9,15 @@ import _Builtin_intrinsics.intel
 package func avx512AdamOnNibbles(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
 ) -> Int {
+  constants.withDecayTerms { fusedAdam(run, first, second, constants, $0) }
+}
+
+@inline(__always)
+private func fusedAdam(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants, _ terms: DecayTerms
+) -> Int {
   let isSecondLinear = second.map.vectors.pointee.isLinear
-  let rule = adamVectors(constants)
+  let rule = adamVectors(constants, terms)
   let reader = codeReader(bits: 4)
   let search = thresholdSearch(first.map)
   var skippedCount = 0
@@ -59,7 +66,7 @@ package func avx512AdamOnNibbles(
       }
       continue
     }
-    skippedCount &+= adamOnNibbles(Stages.self, run.only(block), first, second, constants)
+    skippedCount &+= adamByStages(run.only(block), first, second, constants)
   }
   return skippedCount
 }
@@ -115,7 +122,7 @@ package func avx512MomentumOnNibbles(
 extension NibbleMoment {
   /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
   @inline(__always)
-  fileprivate func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
+  func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
     let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
     scales[block] = scale
     return scale == 0 ? 0 : 1 / scale
@@ -134,24 +141,8 @@ private func twoOrderedHalves(_ a: __m512i, _ b: __m512i) -> __m512i {
 }
 
 @inline(__always)
-private func magnitudeBits(_ vector: __m512) -> __m512i {
+func magnitudeBits(_ vector: __m512) -> __m512i {
   _mm512_and_si512(bits(vector), _mm512_set1_epi32(0x7fff_ffff))
-}
-
-// MARK: - Scales per row and column
-
-@inline(never)
-package func avx512RaiseAdamSlices(
-  _ run: BlockRun, _ second: SliceMoment, _ maxima: UnsafeMutablePointer<Int32>, _ constants: AdamConstants
-) {
-  raiseAdamSlices(Stages.self, run, second, maxima, constants)
-}
-
-@inline(never)
-package func avx512AdamOnSlices(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
-) -> Int {
-  adamOnSlices(Stages.self, run, first, second, constants)
 }
 
 // MARK: - Blocks out of the ordinary
@@ -194,9 +185,32 @@ private enum Stages: NibbleStages {
   }
 }
 
+// Functions of their own, so that the fused loops come in three kinds and these do not.
+
+@inline(never)
+func adamByStages(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnNibbles(Stages.self, run, first, second, constants)
+}
+
+@inline(never)
+func adamByStages(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnSlices(Stages.self, run, first, second, constants)
+}
+
+@inline(never)
+func raiseByStages(
+  _ run: BlockRun, _ second: SliceMoment, _ maxima: UnsafeMutablePointer<Int32>, _ constants: AdamConstants
+) {
+  raiseAdamSlices(Stages.self, run, second, maxima, constants)
+}
+
 extension BlockRun {
   @inline(__always)
-  fileprivate func only(_ block: Int) -> BlockRun {
+  func only(_ block: Int) -> BlockRun {
     var run = self
     run.firstBlock = block
     run.endBlock = block &+ 1

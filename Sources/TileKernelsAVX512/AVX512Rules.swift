@@ -3,15 +3,17 @@
 import TileKernels
 import _Builtin_intrinsics.intel
 
-/// `AdamConstants`, one a register.
+/// `AdamConstants`, one a register, and which terms of decay they have: a constant, as loops are made for each kind.
 typealias AdamVectors = (
+  terms: DecayTerms,
   beta1: __m512, oneMinusBeta1: __m512, beta2: __m512, oneMinusBeta2: __m512, stepSize: __m512, scaledEpsilon: __m512,
   coupledDecay: __m512, decoupledDecay: __m512
 )
 
 @inline(__always)
-func adamVectors(_ constants: AdamConstants) -> AdamVectors {
+func adamVectors(_ constants: AdamConstants, _ terms: DecayTerms) -> AdamVectors {
   (
+    terms: terms,
     beta1: _mm512_set1_ps(constants.beta1),
     oneMinusBeta1: _mm512_set1_ps(constants.oneMinusBeta1),
     beta2: _mm512_set1_ps(constants.beta2),
@@ -26,7 +28,7 @@ func adamVectors(_ constants: AdamConstants) -> AdamVectors {
 /// Gradients with the decay that is added to them.
 @inline(__always)
 func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: AdamVectors) -> __m512 {
-  _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters))
+  rule.terms == .all ? _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters)) : gradients
 }
 
 @inline(__always)
@@ -42,8 +44,19 @@ func secondMoments(_ v: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
 /// The new parameters.
 @inline(__always)
 func moved(_ p: __m512, _ m: __m512, _ v: __m512, _ rule: AdamVectors) -> __m512 {
-  let direction = _mm512_div_ps(m, _mm512_add_ps(_mm512_sqrt_ps(v), rule.scaledEpsilon))
-  let decayed = _mm512_sub_ps(p, _mm512_mul_ps(rule.decoupledDecay, p))
+  moved(p, m, denominators: denominators(v, rule), rule)
+}
+
+/// What the first moments are divided by.
+@inline(__always)
+func denominators(_ v: __m512, _ rule: AdamVectors) -> __m512 {
+  _mm512_add_ps(_mm512_sqrt_ps(v), rule.scaledEpsilon)
+}
+
+@inline(__always)
+func moved(_ p: __m512, _ m: __m512, denominators: __m512, _ rule: AdamVectors) -> __m512 {
+  let direction = _mm512_div_ps(m, denominators)
+  let decayed = rule.terms == .none ? p : _mm512_sub_ps(p, _mm512_mul_ps(rule.decoupledDecay, p))
   return _mm512_sub_ps(decayed, _mm512_mul_ps(rule.stepSize, direction))
 }
 

@@ -9,6 +9,23 @@ package func vbmiAdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
 ) -> MomentMaxima {
+  let done = count & ~63
+  var maxima = constants.withDecayTerms { sixtyFours(parameters, gradients, first, second, done, constants, $0) }
+  if done < count {
+    let rest = adamFromBytesStage(
+      parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done, constants
+    )
+    maxima = maxima.larger(rest)
+  }
+  return maxima
+}
+
+/// For a multiple of 64 elements.
+@inline(__always)
+private func sixtyFours(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
+  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants, _ terms: DecayTerms
+) -> MomentMaxima {
   let beta1 = _mm512_set1_ps(constants.beta1)
   let oneMinusBeta1 = _mm512_set1_ps(constants.oneMinusBeta1)
   let beta2 = _mm512_set1_ps(constants.beta2)
@@ -26,13 +43,14 @@ package func vbmiAdamFromBytes(
   @inline(__always)
   func sixteen(_ i: Int, _ oldFirst: __m512, _ oldSecond: __m512) {
     let p = load(parameters + i)
-    let g = _mm512_add_ps(load(gradients + i), _mm512_mul_ps(coupledDecay, p))
+    let gradient = load(gradients + i)
+    let g = terms == .all ? _mm512_add_ps(gradient, _mm512_mul_ps(coupledDecay, p)) : gradient
     let oldM = _mm512_mul_ps(oldFirst, firstScale)
     let oldV = _mm512_mul_ps(oldSecond, secondScale)
     let m = _mm512_add_ps(_mm512_mul_ps(beta1, oldM), _mm512_mul_ps(oneMinusBeta1, g))
     let v = _mm512_add_ps(_mm512_mul_ps(beta2, oldV), _mm512_mul_ps(oneMinusBeta2, _mm512_mul_ps(g, g)))
     let direction = _mm512_div_ps(m, _mm512_add_ps(_mm512_sqrt_ps(v), scaledEpsilon))
-    let decayed = _mm512_sub_ps(p, _mm512_mul_ps(decoupledDecay, p))
+    let decayed = terms == .none ? p : _mm512_sub_ps(p, _mm512_mul_ps(decoupledDecay, p))
     store(_mm512_sub_ps(decayed, _mm512_mul_ps(stepSize, direction)), to: parameters + i)
     store(m, to: first.values + i)
     store(v, to: second.values + i)
@@ -42,9 +60,8 @@ package func vbmiAdamFromBytes(
       secondMaximum, _mm512_and_si512(unsafeBitCast(v, to: __m512i.self), withoutSign))
   }
 
-  let done = count & ~63
   var i = 0
-  while i < done {
+  while i < count {
     let m = sixtyFour(first.codes + i, first.map.bytePlanes)
     let v = sixtyFour(second.codes + i, second.map.bytePlanes)
     sixteen(i, m.0, v.0)
@@ -53,14 +70,7 @@ package func vbmiAdamFromBytes(
     sixteen(i &+ 48, m.3, v.3)
     i &+= 64
   }
-  var maxima = MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
-  if done < count {
-    let rest = adamFromBytesStage(
-      parameters + done, gradients + done, first.advanced(by: done), second.advanced(by: done), count &- done, constants
-    )
-    maxima = maxima.larger(rest)
-  }
-  return maxima
+  return MomentMaxima(firstBits: largestLane(firstMaximum), secondBits: largestLane(secondMaximum))
 }
 
 @inline(never)
