@@ -28,7 +28,7 @@ func adamVectors(_ constants: AdamConstants, _ terms: DecayTerms) -> AdamVectors
 /// Gradients with the decay that is added to them.
 @inline(__always)
 func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: AdamVectors) -> __m512 {
-  rule.terms == .all ? _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters)) : gradients
+  rule.terms.areCoupled ? _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters)) : gradients
 }
 
 @inline(__always)
@@ -56,7 +56,7 @@ func denominators(_ v: __m512, _ rule: AdamVectors) -> __m512 {
 @inline(__always)
 func moved(_ p: __m512, _ m: __m512, denominators: __m512, _ rule: AdamVectors) -> __m512 {
   let direction = _mm512_div_ps(m, denominators)
-  let decayed = rule.terms == .none ? p : _mm512_sub_ps(p, _mm512_mul_ps(rule.decoupledDecay, p))
+  let decayed = rule.terms.areNone ? p : _mm512_sub_ps(p, _mm512_mul_ps(rule.decoupledDecay, p))
   return _mm512_sub_ps(decayed, _mm512_mul_ps(rule.stepSize, direction))
 }
 

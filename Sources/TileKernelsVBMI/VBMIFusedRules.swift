@@ -44,13 +44,13 @@ private func sixtyFours(
   func sixteen(_ i: Int, _ oldFirst: __m512, _ oldSecond: __m512) {
     let p = load(parameters + i)
     let gradient = load(gradients + i)
-    let g = terms == .all ? _mm512_add_ps(gradient, _mm512_mul_ps(coupledDecay, p)) : gradient
+    let g = terms.areCoupled ? _mm512_add_ps(gradient, _mm512_mul_ps(coupledDecay, p)) : gradient
     let oldM = _mm512_mul_ps(oldFirst, firstScale)
     let oldV = _mm512_mul_ps(oldSecond, secondScale)
     let m = _mm512_add_ps(_mm512_mul_ps(beta1, oldM), _mm512_mul_ps(oneMinusBeta1, g))
     let v = _mm512_add_ps(_mm512_mul_ps(beta2, oldV), _mm512_mul_ps(oneMinusBeta2, _mm512_mul_ps(g, g)))
     let direction = _mm512_div_ps(m, _mm512_add_ps(_mm512_sqrt_ps(v), scaledEpsilon))
-    let decayed = terms == .none ? p : _mm512_sub_ps(p, _mm512_mul_ps(decoupledDecay, p))
+    let decayed = terms.areNone ? p : _mm512_sub_ps(p, _mm512_mul_ps(decoupledDecay, p))
     store(_mm512_sub_ps(decayed, _mm512_mul_ps(stepSize, direction)), to: parameters + i)
     store(m, to: first.values + i)
     store(v, to: second.values + i)
