@@ -57,7 +57,7 @@ package struct BlockCodec {
     _ values: UnsafePointer<Float>, count: Int, absmax: Float, codes: UnsafeMutablePointer<UInt8>, _ kernels: KernelSet
   ) -> Float {
     let scale = scaleKind.scale(of: values, count, absmax: absmax)
-    let reciprocal = scale == 0 ? 0 : 1 / scale
+    let reciprocal = scaleReciprocal(scale)
     switch map {
     case .bytes(let map):
       kernels.encodeBytes(values, count, reciprocal, map, codes)

@@ -51,10 +51,7 @@ package struct RankOneCodec {
   package static func reciprocals(
     of maxima: UnsafePointer<Int32>, count: Int, into reciprocals: UnsafeMutablePointer<Float>
   ) {
-    for i in 0..<count {
-      let scale = scale(maxima[i])
-      reciprocals[i] = scale == 0 ? 0 : 1 / scale
-    }
+    for i in 0..<count { reciprocals[i] = scaleReciprocal(scale(maxima[i])) }
   }
 
   private static func scale(_ maximum: Int32) -> Float {

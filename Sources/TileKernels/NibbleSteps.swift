@@ -76,10 +76,14 @@ public struct NibbleMoment {
       absmax = Stages.absmax(values, count)
     }
     let scale = scaleKind.scale(of: values, count, absmax: absmax)
-    Stages.encode(values, count, scale == 0 ? 0 : 1 / scale, map, codes + start / 2)
+    Stages.encode(values, count, scaleReciprocal(scale), map, codes + start / 2)
     scales[block] = scale
   }
 }
+
+/// What to multiply values by in place of dividing them by their scale: 0 for a scale of 0.
+@inlinable @inline(__always)
+public func scaleReciprocal(_ scale: Float) -> Float { scale == 0 ? 0 : 1 / scale }
 
 /// How a block's scale follows from its values.
 public enum BlockScale {

@@ -129,7 +129,7 @@ private func moveAndEncode(
 ) {
   let rule = adamVectors(constants, .none)
   // A mask, because there are nine such loops already.
-  let decays: __mmask16 = constants.decayTerms == .none ? 0 : 0xffff
+  let decays: __mmask16 = constants.decayTerms.areNone ? 0 : 0xffff
   let factor = _mm512_set1_ps(first.scale)
   let search = thresholdSearch(load(firstThresholds), firstBits, fromTop: false)
   let last = (1 &<< Int32(truncatingIfNeeded: secondBits)) &- 1

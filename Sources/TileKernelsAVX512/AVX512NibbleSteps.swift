@@ -125,7 +125,7 @@ extension NibbleMoment {
   func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
     let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
     scales[block] = scale
-    return scale == 0 ? 0 : 1 / scale
+    return scaleReciprocal(scale)
   }
 }
 

@@ -86,29 +86,7 @@ final class RankOneStepTests: XCTestCase {
       optimizer.sizeRule.minimumCount = 0
       optimizer.threadCount = 3
     }
-    var parameters = counts.map { count in (0..<count).map { _ in generator.normal() } }
-    var arena = parameters.flatMap { $0 }
-    for _ in 0..<3 {
-      let gradients = counts.map { count in (0..<count).map { _ in generator.wideRange() } }
-      for index in counts.indices {
-        single.update(ParameterKey(index), &parameters[index], along: gradients[index], shape: shapes[index])
-      }
-      arena.withUnsafeMutableBufferPointer { arena in
-        gradients.flatMap { $0 }.withUnsafeBufferPointer { gradient in
-          var offset = 0
-          batch.update(
-            counts.indices.map { index in
-              defer { offset += counts[index] }
-              let range = offset..<offset + counts[index]
-              return TensorUpdate(
-                ParameterKey(index), UnsafeMutableBufferPointer(rebasing: arena[range]),
-                along: UnsafeBufferPointer(rebasing: gradient[range]), shape: shapes[index])
-            })
-        }
-      }
-    }
-    XCTAssertEqual(bits(arena), bits(parameters.flatMap { $0 }))
-    XCTAssertEqual(OptimizerSnapshot(single), OptimizerSnapshot(batch))
+    assertABatchEqualsOneByOne(single, batch, shapes, counts, &generator)
   }
 
   /// A block with a gradient that is not finite keeps its parameters and its values, but for being rounded again.

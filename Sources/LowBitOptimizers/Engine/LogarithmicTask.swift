@@ -59,7 +59,7 @@ struct LogarithmicTask {
     else { return false }
     let scale = self.first.codec.scaleKind.scale(
       of: first.values, LogarithmicStep.blockSize, absmax: moments.maxima.first)
-    first.scale = scale == 0 ? 0 : 1 / scale
+    first.scale = scaleReciprocal(scale)
     step.moveAndEncode(parameters, first, self.first.thresholds, second, rounding, constants)
     self.first.scales[block] = scale
     self.second.scales[block] = rounding.scale
