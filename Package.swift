@@ -32,7 +32,7 @@ let package = Package(
         optimized, noMathErrno, instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
       ]),
     .target(
-      name: "TileKernelsVBMI", dependencies: ["TileKernels"],
+      name: "TileKernelsVBMI", dependencies: ["TileKernels", "TileKernelsAVX512"],
       swiftSettings: [
         optimized, noMathErrno,
         instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),

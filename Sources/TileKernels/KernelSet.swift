@@ -46,6 +46,8 @@ public final class KernelSet: Sendable {
   public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
   public let fastQuantile: @Sendable (Values, Int) -> Float
   public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
+  /// Whole steps over 8-bit codes, where they are faster than stage by stage.
+  public let byteSteps: ByteSteps?
   /// Adam with logarithmic second moments in two halves, where that is faster than stage by stage.
   public let logarithmicStep: LogarithmicStep?
 
@@ -85,7 +87,7 @@ public final class KernelSet: Sendable {
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
     encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
-    logarithmicStep: LogarithmicStep? = nil
+    byteSteps: ByteSteps? = nil, logarithmicStep: LogarithmicStep? = nil
   ) {
     self.name = name
     self.absmax = absmax
@@ -115,6 +117,7 @@ public final class KernelSet: Sendable {
     self.fillUniforms = fillUniforms
     self.fastQuantile = fastQuantile
     self.encodeLogarithmic = encodeLogarithmic
+    self.byteSteps = byteSteps
     self.logarithmicStep = logarithmicStep
   }
 }

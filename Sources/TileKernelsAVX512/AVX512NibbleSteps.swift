@@ -140,11 +140,6 @@ private func twoOrderedHalves(_ a: __m512i, _ b: __m512i) -> __m512i {
   return _mm512_permutexvar_epi16(unsafeBitCast(order, to: __m512i.self), bytes)
 }
 
-@inline(__always)
-func magnitudeBits(_ vector: __m512) -> __m512i {
-  _mm512_and_si512(bits(vector), _mm512_set1_epi32(0x7fff_ffff))
-}
-
 // MARK: - Blocks out of the ordinary
 
 private enum Stages: NibbleStages {

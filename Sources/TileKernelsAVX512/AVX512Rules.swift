@@ -4,14 +4,15 @@ import TileKernels
 import _Builtin_intrinsics.intel
 
 /// `AdamConstants`, one a register, and which terms of decay they have: a constant, as loops are made for each kind.
-typealias AdamVectors = (
+@usableFromInline
+package typealias AdamVectors = (
   terms: DecayTerms,
   beta1: __m512, oneMinusBeta1: __m512, beta2: __m512, oneMinusBeta2: __m512, stepSize: __m512, scaledEpsilon: __m512,
   coupledDecay: __m512, decoupledDecay: __m512
 )
 
-@inline(__always)
-func adamVectors(_ constants: AdamConstants, _ terms: DecayTerms) -> AdamVectors {
+@inlinable @inline(__always)
+package func adamVectors(_ constants: AdamConstants, _ terms: DecayTerms) -> AdamVectors {
   (
     terms: terms,
     beta1: _mm512_set1_ps(constants.beta1),
@@ -26,48 +27,49 @@ func adamVectors(_ constants: AdamConstants, _ terms: DecayTerms) -> AdamVectors
 }
 
 /// Gradients with the decay that is added to them.
-@inline(__always)
-func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: AdamVectors) -> __m512 {
   rule.terms.areCoupled ? _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters)) : gradients
 }
 
-@inline(__always)
-func firstMoments(_ m: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func firstMoments(_ m: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
   _mm512_add_ps(_mm512_mul_ps(rule.beta1, m), _mm512_mul_ps(rule.oneMinusBeta1, g))
 }
 
-@inline(__always)
-func secondMoments(_ v: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func secondMoments(_ v: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
   _mm512_add_ps(_mm512_mul_ps(rule.beta2, v), _mm512_mul_ps(rule.oneMinusBeta2, _mm512_mul_ps(g, g)))
 }
 
 /// The new parameters.
-@inline(__always)
-func moved(_ p: __m512, _ m: __m512, _ v: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func moved(_ p: __m512, _ m: __m512, _ v: __m512, _ rule: AdamVectors) -> __m512 {
   moved(p, m, denominators: denominators(v, rule), rule)
 }
 
 /// What the first moments are divided by.
-@inline(__always)
-func denominators(_ v: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func denominators(_ v: __m512, _ rule: AdamVectors) -> __m512 {
   _mm512_add_ps(_mm512_sqrt_ps(v), rule.scaledEpsilon)
 }
 
-@inline(__always)
-func moved(_ p: __m512, _ m: __m512, denominators: __m512, _ rule: AdamVectors) -> __m512 {
+@inlinable @inline(__always)
+package func moved(_ p: __m512, _ m: __m512, denominators: __m512, _ rule: AdamVectors) -> __m512 {
   let direction = _mm512_div_ps(m, denominators)
   let decayed = rule.terms.areNone ? p : _mm512_sub_ps(p, _mm512_mul_ps(rule.decoupledDecay, p))
   return _mm512_sub_ps(decayed, _mm512_mul_ps(rule.stepSize, direction))
 }
 
 /// `MomentumConstants`, one a register.
-typealias MomentumVectors = (
+@usableFromInline
+package typealias MomentumVectors = (
   bufferFactor: __m512, gradientFactor: __m512, directionOfGradient: __m512, directionOfBuffer: __m512,
   learningRate: __m512, coupledDecay: __m512
 )
 
-@inline(__always)
-func momentumVectors(_ constants: MomentumConstants) -> MomentumVectors {
+@inlinable @inline(__always)
+package func momentumVectors(_ constants: MomentumConstants) -> MomentumVectors {
   (
     bufferFactor: _mm512_set1_ps(constants.bufferFactor),
     gradientFactor: _mm512_set1_ps(constants.gradientFactor),
@@ -79,19 +81,19 @@ func momentumVectors(_ constants: MomentumConstants) -> MomentumVectors {
 }
 
 /// Gradients with the decay that is added to them.
-@inline(__always)
-func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: MomentumVectors) -> __m512 {
+@inlinable @inline(__always)
+package func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: MomentumVectors) -> __m512 {
   _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters))
 }
 
-@inline(__always)
-func buffers(_ b: __m512, _ g: __m512, _ rule: MomentumVectors) -> __m512 {
+@inlinable @inline(__always)
+package func buffers(_ b: __m512, _ g: __m512, _ rule: MomentumVectors) -> __m512 {
   _mm512_add_ps(_mm512_mul_ps(rule.bufferFactor, b), _mm512_mul_ps(rule.gradientFactor, g))
 }
 
 /// The new parameters.
-@inline(__always)
-func moved(_ p: __m512, _ g: __m512, _ b: __m512, _ rule: MomentumVectors) -> __m512 {
+@inlinable @inline(__always)
+package func moved(_ p: __m512, _ g: __m512, _ b: __m512, _ rule: MomentumVectors) -> __m512 {
   let direction = _mm512_add_ps(_mm512_mul_ps(rule.directionOfGradient, g), _mm512_mul_ps(rule.directionOfBuffer, b))
   return _mm512_sub_ps(p, _mm512_mul_ps(rule.learningRate, direction))
 }

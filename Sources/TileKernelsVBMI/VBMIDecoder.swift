@@ -1,5 +1,6 @@
 #if arch(x86_64)
 import TileKernels
+import TileKernelsAVX512
 import _Builtin_intrinsics.intel
 
 /// 64 values at a time: each of a float's four bytes comes out of a table of 256 bytes that fits into four registers.
@@ -11,19 +12,60 @@ package func vbmiDecodeBytes(
   let scales = _mm512_set1_ps(scale)
   var i = 0
   while i < done {
-    let (a, b, c, d) = sixtyFour(codes + i, map.bytePlanes)
-    store(_mm512_mul_ps(a, scales), to: values + i)
-    store(_mm512_mul_ps(b, scales), to: values + i + 16)
-    store(_mm512_mul_ps(c, scales), to: values + i + 32)
-    store(_mm512_mul_ps(d, scales), to: values + i + 48)
+    let floats = interleaved(bytes(codes + i, map.bytePlanes))
+    store(each(floats) { bits(_mm512_mul_ps(TileKernelsVBMI.floats($0), scales)) }, to: values + i)
     i &+= 64
   }
   if done < count { decodeBytesStage(codes + done, count &- done, scale, map, values + done) }
 }
 
 @inline(__always)
-func store(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
-  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m512.self)
+func store(_ values: Four, to pointer: UnsafeMutablePointer<Float>) {
+  store(floats(values.0), to: pointer)
+  store(floats(values.1), to: pointer + 16)
+  store(floats(values.2), to: pointer + 32)
+  store(floats(values.3), to: pointer + 48)
+}
+
+/// The four bytes of the values of 64 codes in any map, as `interleaved` wants them.
+@inline(__always)
+func bytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) -> Four {
+  let codes = inQuarters(load(codes))
+  let areUpper = _mm512_movepi8_mask(codes)
+
+  @inline(__always)
+  func plane(_ number: Int) -> __m512i {
+    let table = planes + number &* 256
+    let lower = _mm512_permutex2var_epi8(load(table), codes, load(table + 64))
+    let upper = _mm512_permutex2var_epi8(load(table + 128), codes, load(table + 192))
+    return _mm512_mask_mov_epi8(lower, areUpper, upper)
+  }
+
+  return (plane(0), plane(1), plane(2), plane(3))
+}
+
+/// The same in the signed dynamic map, which has half as many levels as codes.
+@inline(__always)
+func signedBytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) -> Four {
+  let codes = inQuarters(load(codes))
+  let levels = _mm512_sub_epi8(codes, _mm512_set1_epi8(127))
+  let magnitudes = _mm512_abs_epi8(levels)
+  // The level of +1 is the only one that does not fit into seven bits. Both its code and, as a byte, its level are
+  // negative.
+  let areOne = _mm512_movepi8_mask(_mm512_and_si512(codes, levels))
+  let one: (upper: __m512i, lower: __m512i) = (_mm512_set1_epi8(0x3f), _mm512_set1_epi8(-0x80))
+
+  @inline(__always)
+  func plane(_ number: Int) -> __m512i {
+    let table = planes + (number &* 256 &+ 127)
+    return _mm512_permutex2var_epi8(load(table), magnitudes, load(table + 64))
+  }
+
+  let signed = _mm512_or_si512(plane(3), _mm512_and_si512(levels, _mm512_set1_epi8(-0x80)))
+  return (
+    plane(0), plane(1), _mm512_mask_mov_epi8(plane(2), areOne, one.lower),
+    _mm512_mask_mov_epi8(signed, areOne, one.upper)
+  )
 }
 
 @inline(__always)
@@ -31,38 +73,21 @@ private func load(_ pointer: UnsafePointer<UInt8>) -> __m512i {
   UnsafeRawPointer(pointer).loadUnaligned(as: __m512i.self)
 }
 
-/// The values of 64 codes, in order.
+/// Unpacking works within quarters of the register: quarter q takes every fourth group of four codes, those at 4q in each
+/// of the four results.
 @inline(__always)
-func sixtyFour(
-  _ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>
-) -> (__m512, __m512, __m512, __m512) {
-  // Unpacking works within quarters of the register: quarter q of the index takes every fourth group of four codes,
-  // those at 4q in each of the four results.
-  let order = SIMD16<Int32>(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
-  let index = _mm512_permutexvar_epi32(unsafeBitCast(order, to: __m512i.self), load(codes))
-  let isUpperHalf = _mm512_movepi8_mask(index)
+private func inQuarters(_ codes: __m512i) -> __m512i { _mm512_permutexvar_epi32(orderOfPacked, codes) }
 
-  @inline(__always)
-  func plane(_ number: Int) -> __m512i {
-    let table = planes + number &* 256
-    let lower = _mm512_permutex2var_epi8(load(table), index, load(table + 64))
-    let upper = _mm512_permutex2var_epi8(load(table + 128), index, load(table + 192))
-    return _mm512_mask_mov_epi8(lower, isUpperHalf, upper)
-  }
-
-  let p0 = plane(0)
-  let p1 = plane(1)
-  let p2 = plane(2)
-  let p3 = plane(3)
-  let lowHalves0 = _mm512_unpacklo_epi8(p0, p1)
-  let lowHalves1 = _mm512_unpackhi_epi8(p0, p1)
-  let highHalves0 = _mm512_unpacklo_epi8(p2, p3)
-  let highHalves1 = _mm512_unpackhi_epi8(p2, p3)
+/// Values from their bytes, the lowest first.
+@inline(__always)
+func interleaved(_ bytes: Four) -> Four {
+  let lowHalves0 = _mm512_unpacklo_epi8(bytes.0, bytes.1)
+  let lowHalves1 = _mm512_unpackhi_epi8(bytes.0, bytes.1)
+  let highHalves0 = _mm512_unpacklo_epi8(bytes.2, bytes.3)
+  let highHalves1 = _mm512_unpackhi_epi8(bytes.2, bytes.3)
   return (
-    unsafeBitCast(_mm512_unpacklo_epi16(lowHalves0, highHalves0), to: __m512.self),
-    unsafeBitCast(_mm512_unpackhi_epi16(lowHalves0, highHalves0), to: __m512.self),
-    unsafeBitCast(_mm512_unpacklo_epi16(lowHalves1, highHalves1), to: __m512.self),
-    unsafeBitCast(_mm512_unpackhi_epi16(lowHalves1, highHalves1), to: __m512.self)
+    _mm512_unpacklo_epi16(lowHalves0, highHalves0), _mm512_unpackhi_epi16(lowHalves0, highHalves0),
+    _mm512_unpacklo_epi16(lowHalves1, highHalves1), _mm512_unpackhi_epi16(lowHalves1, highHalves1)
   )
 }
 #endif

@@ -42,22 +42,26 @@ extension KernelSet {
   static let avx512 =
     CPUFeatures.current.vbmi
     ? avx512(
-      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes)
+      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
+      encodeBytes: vbmiEncodeBytes,
+      byteSteps: ByteSteps(adam: vbmiAdamOnBytes, momentum: vbmiMomentumOnBytes))
     : avx512(
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
+      encodeBytes: avx512EncodeBytes)
 
   private static func avx512(
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
+    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
+    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void, byteSteps: ByteSteps? = nil
   ) -> KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
       adamOnNibbles: avx512AdamOnNibbles, momentumOnNibbles: avx512MomentumOnNibbles,
       raiseAdamSlices: avx512RaiseAdamSlices, adamOnSlices: avx512AdamOnSlices,
-      decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
+      decodeBytes: decodeBytes, encodeBytes: encodeBytes,
       decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
@@ -66,6 +70,7 @@ extension KernelSet {
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
+      byteSteps: byteSteps,
       logarithmicStep: LogarithmicStep(makeMoments: avx512MakeMoments, moveAndEncode: avx512MoveAndEncode))
   }
   #endif

@@ -38,6 +38,18 @@ struct TensorTask {
       case .momentum(let constants): return kernels.momentumOnNibbles(run, nibbles, constants)
       }
     }
+    if rows == nil, let steps = kernels.byteSteps, let bytes = first.byteMoment(scratch.first) {
+      switch constants {
+      case .adam(let constants):
+        if let secondBytes = second.byteMoment(scratch.second) {
+          return update(blocks, scratch, kernels) {
+            steps.adam(run(over: $0), bytes, secondBytes, scratch.first.uniforms, constants)
+          }
+        }
+      case .momentum(let constants):
+        return update(blocks, scratch, kernels) { steps.momentum(run(over: $0), bytes, constants) }
+      }
+    }
     var skippedCount = 0
     if let logarithmic = LogarithmicTask(self, scratch, kernels) {
       for block in blocks where !logarithmic.update(block: block) && !update(block: block, scratch, kernels) {
@@ -45,6 +57,22 @@ struct TensorTask {
       }
     } else {
       for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
+    }
+    return skippedCount
+  }
+
+  /// Updates blocks by a step that leaves those out of the ordinary to the stages.
+  @inline(__always)
+  private func update(
+    _ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet, step: (Range<Int>) -> Int
+  ) -> Int {
+    var skippedCount = 0
+    var block = blocks.lowerBound
+    while block < blocks.upperBound {
+      block = step(block..<blocks.upperBound)
+      guard block < blocks.upperBound else { break }
+      if !update(block: block, scratch, kernels) { skippedCount += 1 }
+      block += 1
     }
     return skippedCount
   }

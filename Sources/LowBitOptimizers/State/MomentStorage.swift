@@ -141,6 +141,12 @@ enum MomentMemory {
     return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch.values)
   }
 
+  /// The moment for a step over blocks of 8-bit codes; nil in other formats.
+  func byteMoment(_ scratch: MomentScratch) -> ByteMoment? {
+    guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
+    return ByteMoment(codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: scratch.values)
+  }
+
   /// The moment for a step over blocks of 4-bit codes; nil in other formats.
   func nibbleMoment(_ scratch: MomentScratch) -> NibbleMoment? {
     guard case .blocks(let codec, let codes, let scales) = self, case .nibbles(let map) = codec.map else { return nil }

@@ -1,0 +1,38 @@
+// Whole steps over blocks of 8-bit codes, for kernel sets that are faster at them than stage by stage.
+
+/// A moment in blocks of 8-bit codes, and scratch memory for one block's values.
+public struct ByteMoment {
+  public var codes: UnsafeMutablePointer<UInt8>
+  public var scales: UnsafeMutablePointer<Float>
+  public var map: ByteMap
+  public var scaleKind: BlockScale
+  public var values: UnsafeMutablePointer<Float>
+
+  public init(
+    codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>, map: ByteMap, scaleKind: BlockScale,
+    values: UnsafeMutablePointer<Float>
+  ) {
+    self.codes = codes
+    self.scales = scales
+    self.map = map
+    self.scaleKind = scaleKind
+    self.values = values
+  }
+}
+
+/// The steps, in one instruction set. Each goes from block to block and returns the first that is out of the ordinary and
+/// has been left as it is, for the stages to deal with, or the run's end.
+public final class ByteSteps: Sendable {
+  /// Takes scratch memory for one block too.
+  public typealias Adam =
+    @Sendable (BlockRun, ByteMoment, ByteMoment, UnsafeMutablePointer<Float>, AdamConstants) -> Int
+  public typealias Momentum = @Sendable (BlockRun, ByteMoment, MomentumConstants) -> Int
+
+  public let adam: Adam
+  public let momentum: Momentum
+
+  public init(adam: @escaping Adam, momentum: @escaping Momentum) {
+    self.adam = adam
+    self.momentum = momentum
+  }
+}

@@ -1,0 +1,193 @@
+// Steps over 8-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
+// moves the parameters and encodes. The divider's work is split between both: square roots in the first, quotients in the
+// second. Until then nothing but scratch memory has been written: a block out of the ordinary can start again.
+#if arch(x86_64)
+import TileKernels
+import TileKernelsAVX512
+import _Builtin_intrinsics.intel
+
+@inline(never)
+package func vbmiAdamOnBytes(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
+  _ constants: AdamConstants
+) -> Int {
+  guard let firstDecades = first.map.decades, firstDecades.pointee.lastLevelLess == 1,
+    let secondDecades = second.map.decades, secondDecades.pointee.lastLevelLess == 0
+  else { return run.firstBlock }
+  return constants.withDecayTerms {
+    adam(
+      run, first, decadeVectors(firstDecades), second, decadeVectors(secondDecades), scratch,
+      adamVectors(constants, $0))
+  }
+}
+
+@inline(__always)
+private func adam(
+  _ run: BlockRun, _ first: ByteMoment, _ firstMap: DecadeVectors, _ second: ByteMoment, _ secondMap: DecadeVectors,
+  _ scratch: UnsafeMutablePointer<Float>, _ rule: AdamVectors
+) -> Int {
+  let (m, v, d) = (first.values, second.values, scratch)
+  var block = run.firstBlock
+  while block < run.endBlock {
+    let start = block &* run.blockSize
+    let count = min(run.blockSize, run.count &- start)
+    guard count & 63 == 0 else { return block }
+    let (p, g) = (run.parameters + start, run.gradients + start)
+    let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+
+    let firstScale = _mm512_set1_ps(first.scales[block])
+    let secondScale = _mm512_set1_ps(second.scales[block])
+    var firstMaximum = _mm512_setzero_si512()
+    var secondMaximum = firstMaximum
+    var i = 0
+    while i < count {
+      let g = decayed(g + i, p + i, rule)
+      let (firstBytes, secondBytes) = (
+        signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
+      )
+      let newM = each(interleaved(firstBytes), g) {
+        bits(firstMoments(_mm512_mul_ps(floats($0), firstScale), floats($1), rule))
+      }
+      let newV = each(interleaved(secondBytes), g) {
+        bits(secondMoments(_mm512_mul_ps(floats($0), secondScale), floats($1), rule))
+      }
+      store(newM, to: m + i)
+      store(newV, to: v + i)
+      firstMaximum = largest(firstMaximum, each(newM) { magnitudeBits(floats($0)) })
+      store(each(newV) { bits(denominators(floats($0), rule)) }, to: d + i)
+      secondMaximum = largest(secondMaximum, newV)
+      i &+= 64
+    }
+    let (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
+    // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
+    guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { return block }
+
+    let secondReciprocal = second.newReciprocal(block, count, secondBits)
+    let firstFactor = _mm512_set1_ps(first.newReciprocal(block, count, firstBits))
+    let secondFactor = _mm512_set1_ps(secondReciprocal)
+    i = 0
+    while i < count {
+      @inline(__always) func move(_ offset: Int) {
+        let i = i &+ offset
+        store(moved(load(p + i), load(m + i), denominators: load(d + i), rule), to: p + i)
+      }
+      let (firstMagnitudes, signs) = magnitudes(products(m + i, firstFactor))
+      let secondMagnitudes = products(v + i, secondFactor)
+      let firstLower = lowerRegions(firstMagnitudes, firstMap)
+      move(0)
+      let secondLower = lowerRegions(secondMagnitudes, secondMap)
+      let firstRegions = regions(firstMagnitudes, firstLower, firstMap)
+      move(16)
+      let secondRegions = regions(secondMagnitudes, secondLower, secondMap)
+      let firstCells = cells(firstMagnitudes, firstRegions, firstMap)
+      move(32)
+      let secondCells = cells(secondMagnitudes, secondRegions, secondMap)
+      let firstLevels = levels(firstCells, firstRegions, firstMap)
+      move(48)
+      store(levels(secondCells, secondRegions, secondMap), to: secondCodes + i)
+      store(signedCodes(firstLevels, signs), to: firstCodes + i)
+      i &+= 64
+    }
+    if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
+    block &+= 1
+  }
+  return block
+}
+
+@inline(never)
+package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
+  guard let decades = buffer.map.decades, decades.pointee.lastLevelLess == 1 else { return run.firstBlock }
+  let map = decadeVectors(decades)
+  let rule = momentumVectors(constants)
+  var block = run.firstBlock
+  while block < run.endBlock {
+    let start = block &* run.blockSize
+    let count = min(run.blockSize, run.count &- start)
+    guard count & 63 == 0 else { return block }
+    let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
+    let codes = buffer.codes + start
+
+    let scale = _mm512_set1_ps(buffer.scales[block])
+    var maximum = _mm512_setzero_si512()
+    var i = 0
+    while i < count {
+      let g = decayed(g + i, p + i, rule)
+      let newB = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
+        bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
+      }
+      store(newB, to: b + i)
+      maximum = largest(maximum, each(newB) { magnitudeBits(floats($0)) })
+      i &+= 64
+    }
+    let (maximumBits, _) = largestLanes(maximum, maximum)
+    guard maximumBits < Float.infinity.bitPattern else { return block }
+
+    let factor = _mm512_set1_ps(buffer.newReciprocal(block, count, maximumBits))
+    i = 0
+    while i < count {
+      @inline(__always) func move(_ offset: Int) {
+        let i = i &+ offset
+        let oldP = load(p + i)
+        store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
+      }
+      let (magnitudes, signs) = magnitudes(products(b + i, factor))
+      let lower = lowerRegions(magnitudes, map)
+      move(0)
+      let regions = regions(magnitudes, lower, map)
+      move(16)
+      let cells = cells(magnitudes, regions, map)
+      move(32)
+      let levels = levels(cells, regions, map)
+      move(48)
+      store(signedCodes(levels, signs), to: codes + i)
+      i &+= 64
+    }
+    block &+= 1
+  }
+  return block
+}
+
+extension ByteMoment {
+  /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
+  @inline(__always)
+  fileprivate func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
+    let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
+    scales[block] = scale
+    return scaleReciprocal(scale)
+  }
+}
+
+/// 64 gradients with the decay that is added to them.
+@inline(__always)
+private func decayed(
+  _ gradients: UnsafePointer<Float>, _ parameters: UnsafePointer<Float>, _ rule: AdamVectors
+) -> Four {
+  @inline(__always) func sixteen(_ i: Int) -> __m512i {
+    bits(decayed(load(gradients + i), load(parameters + i), rule))
+  }
+  return (sixteen(0), sixteen(16), sixteen(32), sixteen(48))
+}
+
+@inline(__always)
+private func decayed(
+  _ gradients: UnsafePointer<Float>, _ parameters: UnsafePointer<Float>, _ rule: MomentumVectors
+) -> Four {
+  @inline(__always) func sixteen(_ i: Int) -> __m512i {
+    bits(decayed(load(gradients + i), load(parameters + i), rule))
+  }
+  return (sixteen(0), sixteen(16), sixteen(32), sixteen(48))
+}
+
+@inline(__always)
+private func largest(_ maximum: __m512i, _ values: Four) -> __m512i {
+  _mm512_max_epu32(
+    _mm512_max_epu32(maximum, _mm512_max_epu32(values.0, values.1)), _mm512_max_epu32(values.2, values.3))
+}
+
+/// Gives the smallest positive code to positive values that took the code of zero, as dividing by a scale above 1 can
+/// make of them.
+@inline(__always)
+private func keepPositive(_ values: UnsafePointer<Float>, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>) {
+  for i in 0..<count { codes[i] = max(codes[i], values[i] > 0 ? 1 : 0) }
+}
+#endif
