@@ -14,10 +14,11 @@ struct DecadeEncoder {
     precondition(map.bits == 8)
     let positive: [Float] = Array(map.decades.joined()) + [1]
     let midpoints = zip([0] + positive, positive).map { (low: Float, high: Float) in (low + high) * 0.5 }
-    var ends = SIMD8<Float>(repeating: .infinity)
+    var ends = SIMD8<Float>()
     var slopes = SIMD8<Float>()
     var offsets = SIMD8<Float>()
-    var bases = SIMD32<UInt8>()
+    var bases = SIMD16<UInt8>()
+    var lasts = SIMD16<UInt8>()
     for (decade, levels) in map.decades.enumerated() {
       let region = decade + 1
       // An unsigned map gives every positive value a positive code.
@@ -29,16 +30,19 @@ struct DecadeEncoder {
       slopes[region] = slope
       offsets[region] = offset
       bases[region] = UInt8(thresholds.count + 1)
-      bases[region + 16] = bases[region]
+      lasts[region] = UInt8(thresholds.count + levels.count)
       thresholds.append(first)
       for cell in 1..<levels.count {
         thresholds.append(Self.lastValue(below: cell, near: midpoints[thresholds.count], slope, offset))
       }
     }
-    thresholds.append(midpoints[thresholds.count])
+    ends[7] = midpoints[thresholds.count]
+    bases[8] = UInt8(thresholds.count + 1)
+    lasts[8] = bases[8]
+    thresholds.append(ends[7])
     tables = DecadeTables(
-      regions: Self.regions(ends: ends), ends: ends, slopes: slopes, offsets: offsets, bases: bases,
-      lastLevelLess: map.sign == .signed ? 1 : 0, topThreshold: thresholds[thresholds.count - 1])
+      isSigned: map.sign == .signed, regions: Self.regions(ends: ends), ends: ends, slopes: slopes, offsets: offsets,
+      bases: bases, lasts: lasts)
   }
 
   /// The lowest region of each octave pair from 48 to 63. A pair spans a factor of 4, so it meets at most one end.

@@ -24,33 +24,31 @@ public struct ByteMap {
 
 /// The arithmetic encoder of a dynamic map, for vectors that can permute eight floats.
 ///
-/// Region 0 is zero and region d + 1 is decade d. A magnitude's octave pair (its exponent, halved) names the lower of the
-/// two regions that it can be in; `ends` decides. In a region, level = base + min(⌊magnitude · slope + offset⌋, last).
+/// Region 0 is zero, region d + 1 is decade d, and region 8 is +1. A magnitude's octave pair (its exponent, halved) names
+/// the lower of the two regions that it can be in; `ends` decides. In a region,
+/// level = min(base + ⌊magnitude · slope + offset⌋, last).
 public struct DecadeTables {
+  public var isSigned: Bool
   /// For octave pairs 48…63, at byte 0…15, and once more at 16…31.
   public var regions: SIMD32<UInt8>
-  /// The largest magnitude of each region.
+  /// The largest magnitude of each region but the last.
   public var ends: SIMD8<Float>
-  public var slopes: SIMD8<Float>
-  public var offsets: SIMD8<Float>
-  /// Each region's first level, at byte 0…7, and once more at 16…23.
-  public var bases: SIMD32<UInt8>
-  /// A region's last level is 2 · base less this: 1 in a signed map, 0 in an unsigned one.
-  public var lastLevelLess: Int32
-  /// Above it, the level is that of +1: one more.
-  public var topThreshold: Float
+  /// Of regions 0 to 7. Those of region 8 are zeros, as of region 0, for permutations that wrap around.
+  public var slopes, offsets: SIMD8<Float>
+  /// Each region's first and last level.
+  public var bases, lasts: SIMD16<UInt8>
 
   public init(
-    regions: SIMD32<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>, bases: SIMD32<UInt8>,
-    lastLevelLess: Int32, topThreshold: Float
+    isSigned: Bool, regions: SIMD32<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>,
+    bases: SIMD16<UInt8>, lasts: SIMD16<UInt8>
   ) {
+    self.isSigned = isSigned
     self.regions = regions
     self.ends = ends
     self.slopes = slopes
     self.offsets = offsets
     self.bases = bases
-    self.lastLevelLess = lastLevelLess
-    self.topThreshold = topThreshold
+    self.lasts = lasts
   }
 }
 

@@ -11,120 +11,134 @@ package func avx2EncodeBytes(
   var done = 0
   if let decades = map.decades {
     done = count & ~31
-    if decades.pointee.lastLevelLess == 1 {
-      encodeSigned(values, done, reciprocal, decades, codes)
+    if decades.pointee.isSigned {
+      encodeSigned(values, done, reciprocal, decadeVectors(decades), codes)
     } else {
-      encodeUnsigned(values, done, reciprocal, decades, codes)
+      encodeUnsigned(values, done, reciprocal, decadeVectors(decades), codes)
     }
   }
   if done < count { encodeBytesStage(values + done, count &- done, reciprocal, map, codes + done) }
 }
 
-/// The constants of `DecadeTables`, in registers.
-private struct DecadeVectors {
-  let regions, bases: __m256i
-  let ends: __m256i
-  let slopes, offsets: __m256
-  let top, lastLess, firstOctavePair: __m256i
-
-  @inline(__always)
-  init(_ tables: UnsafePointer<DecadeTables>) {
-    let tables = tables.pointee
-    regions = unsafeBitCast(tables.regions, to: __m256i.self)
-    bases = unsafeBitCast(tables.bases, to: __m256i.self)
-    ends = unsafeBitCast(tables.ends, to: __m256i.self)
-    slopes = tables.slopes
-    offsets = tables.offsets
-    top = _mm256_set1_epi32(Int32(bitPattern: tables.topThreshold.bitPattern))
-    lastLess = _mm256_set1_epi32(tables.lastLevelLess)
-    firstOctavePair = _mm256_set1_epi32(48)
-  }
-
-  /// The levels of eight magnitudes, given as bits. Floats without a sign order like their bits.
-  @inline(__always)
-  func levels(_ magnitudes: __m256i) -> __m256i {
-    let octavePair = _mm256_subs_epu8(_mm256_srli_epi32(magnitudes, 24), firstOctavePair)
-    let lower = _mm256_shuffle_epi8(regions, octavePair)
-    let isAbove = _mm256_cmpgt_epi32(magnitudes, _mm256_permutevar8x32_epi32(ends, lower))
-    let region = _mm256_sub_epi32(lower, isAbove)
-    let slope = _mm256_permutevar8x32_ps(slopes, region)
-    let offset = _mm256_permutevar8x32_ps(offsets, region)
-    let base = _mm256_shuffle_epi8(bases, region)
-    let cell = _mm256_cvttps_epi32(
-      _mm256_add_ps(_mm256_mul_ps(unsafeBitCast(magnitudes, to: __m256.self), slope), offset))
-    // In region 0 of a signed map the last level wraps around, and the level is 0.
-    let last = _mm256_sub_epi32(_mm256_add_epi32(base, base), lastLess)
-    let level = _mm256_min_epu32(_mm256_add_epi32(base, cell), last)
-    return _mm256_sub_epi32(level, _mm256_cmpgt_epi32(magnitudes, top))
-  }
-}
-
-@inline(__always)
-private func loadScaled(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -> __m256i {
-  unsafeBitCast(
-    _mm256_mul_ps(UnsafeRawPointer(pointer).loadUnaligned(as: __m256.self), reciprocal), to: __m256i.self)
-}
-
-/// Stores 4 × 8 levels as 32 bytes, those below 0 as 0.
-@inline(__always)
-private func storeBytes(_ a: __m256i, _ b: __m256i, _ c: __m256i, _ d: __m256i, to codes: UnsafeMutablePointer<UInt8>) {
-  let bytes = _mm256_packus_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d))
-  // Packing works within halves of the register: put the groups of four back in order.
-  let ordered = _mm256_permutevar8x32_epi32(
-    bytes, unsafeBitCast(SIMD8<Int32>(0, 4, 1, 5, 2, 6, 3, 7), to: __m256i.self))
-  UnsafeMutableRawPointer(codes).storeBytes(of: ordered, as: __m256i.self)
-}
-
-extension DecadeVectors {
-  /// The codes of eight values in a signed map.
-  @inline(__always)
-  func signedCodes(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -> __m256i {
-    let bits = loadScaled(pointer, reciprocal)
-    let sign = _mm256_srai_epi32(bits, 31)
-    // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
-    let magnitude = _mm256_sub_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x7fff_ffff)), sign)
-    let level = _mm256_sub_epi32(_mm256_xor_si256(levels(magnitude), sign), sign)
-    return _mm256_add_epi32(_mm256_set1_epi32(127), level)
-  }
-
-  /// The codes of eight values in an unsigned map. Negative values, which it does not have, take the code of zero.
-  @inline(__always)
-  func unsignedCodes(_ pointer: UnsafePointer<Float>, _ reciprocal: __m256) -> __m256i {
-    levels(_mm256_max_epi32(loadScaled(pointer, reciprocal), _mm256_setzero_si256()))
-  }
-}
-
 @inline(__always)
 private func encodeSigned(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ tables: UnsafePointer<DecadeTables>,
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: DecadeVectors,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  let vectors = DecadeVectors(tables)
-  let r = _mm256_set1_ps(reciprocal)
+  let factor = _mm256_set1_ps(reciprocal)
+  @inline(__always) func sixteen(_ i: Int) -> (signs: __m256i, places: Places) {
+    let values = products(values + i, factor)
+    let signs = each(values) { _mm256_srai_epi32($0, 31) }
+    // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
+    let magnitudes = each(values, signs) {
+      _mm256_sub_epi32(_mm256_and_si256($0, _mm256_set1_epi32(0x7fff_ffff)), $1)
+    }
+    return (_mm256_packs_epi32(signs.0, signs.1), places(magnitudes, map))
+  }
   var i = 0
   while i < count {
-    let p = values + i
-    storeBytes(
-      vectors.signedCodes(p, r), vectors.signedCodes(p + 8, r), vectors.signedCodes(p + 16, r),
-      vectors.signedCodes(p + 24, r), to: codes + i)
+    let (a, b) = (sixteen(i), sixteen(i &+ 16))
+    let areNegative = _mm256_packs_epi16(a.signs, b.signs)
+    let levels = levels(a.places, b.places, map)
+    // There is no level −128: what is below the lowest takes its code.
+    let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))
+    storeOrdered(_mm256_add_epi8(lower, _mm256_andnot_si256(areNegative, levels)), to: codes + i)
     i &+= 32
   }
 }
 
+/// Negative values, which an unsigned map does not have, take the code of zero.
 @inline(__always)
 private func encodeUnsigned(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ tables: UnsafePointer<DecadeTables>,
+  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: DecadeVectors,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  let vectors = DecadeVectors(tables)
-  let r = _mm256_set1_ps(reciprocal)
+  let factor = _mm256_set1_ps(reciprocal)
+  @inline(__always) func sixteen(_ i: Int) -> Places {
+    places(each(products(values + i, factor)) { _mm256_max_epi32($0, _mm256_setzero_si256()) }, map)
+  }
   var i = 0
   while i < count {
-    let p = values + i
-    storeBytes(
-      vectors.unsignedCodes(p, r), vectors.unsignedCodes(p + 8, r), vectors.unsignedCodes(p + 16, r),
-      vectors.unsignedCodes(p + 24, r), to: codes + i)
+    storeOrdered(levels(sixteen(i), sixteen(i &+ 16), map), to: codes + i)
     i &+= 32
   }
+}
+
+// MARK: - In registers
+
+// Two registers at a time, whose instructions take turns: more would not fit, and with one the CPU waits for each result.
+
+/// The bits of sixteen values, or as many integers.
+private typealias Two = (__m256i, __m256i)
+
+@inline(__always)
+private func each(_ a: Two, _ body: (__m256i) -> __m256i) -> Two { (body(a.0), body(a.1)) }
+
+@inline(__always)
+private func each(_ a: Two, _ b: Two, _ body: (__m256i, __m256i) -> __m256i) -> Two { (body(a.0, b.0), body(a.1, b.1)) }
+
+@inline(__always)
+private func bits(_ values: __m256) -> __m256i { unsafeBitCast(values, to: __m256i.self) }
+
+@inline(__always)
+private func floats(_ bits: __m256i) -> __m256 { unsafeBitCast(bits, to: __m256.self) }
+
+@inline(__always)
+private func products(_ values: UnsafePointer<Float>, _ factor: __m256) -> Two {
+  @inline(__always) func eight(_ i: Int) -> __m256i {
+    bits(_mm256_mul_ps(UnsafeRawPointer(values + i).loadUnaligned(as: __m256.self), factor))
+  }
+  return (eight(0), eight(8))
+}
+
+/// `DecadeTables`, one a register.
+private typealias DecadeVectors = (
+  regions: __m256i, ends: __m256i, slopes: __m256, offsets: __m256, bases: __m256i, lasts: __m256i
+)
+
+@inline(__always)
+private func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVectors {
+  let tables = tables.pointee
+  @inline(__always) func twice(_ bytes: SIMD16<UInt8>) -> __m256i {
+    _mm256_broadcastsi128_si256(unsafeBitCast(bytes, to: __m128i.self))
+  }
+  return (
+    regions: unsafeBitCast(tables.regions, to: __m256i.self), ends: unsafeBitCast(tables.ends, to: __m256i.self),
+    slopes: tables.slopes, offsets: tables.offsets, bases: twice(tables.bases), lasts: twice(tables.lasts)
+  )
+}
+
+/// Where sixteen magnitudes lie, in 16 bits each: the region, and the cell in it or the one after the last.
+private typealias Places = (regions: __m256i, cells: __m256i)
+
+/// Floats without a sign order like their bits.
+@inline(__always)
+private func places(_ magnitudes: Two, _ map: DecadeVectors) -> Places {
+  let octavePairs = each(magnitudes) { _mm256_subs_epu8(_mm256_srli_epi32($0, 24), _mm256_set1_epi32(48)) }
+  let lower = each(octavePairs) { _mm256_shuffle_epi8(map.regions, $0) }
+  let ends = each(lower) { _mm256_permutevar8x32_epi32(map.ends, $0) }
+  let areAbove = each(magnitudes, ends) { _mm256_cmpgt_epi32($0, $1) }
+  let regions = each(lower, areAbove) { _mm256_sub_epi32($0, $1) }
+  let slopes = each(regions) { bits(_mm256_permutevar8x32_ps(map.slopes, $0)) }
+  let products = each(magnitudes, slopes) { bits(_mm256_mul_ps(floats($0), floats($1))) }
+  let offsets = each(regions) { bits(_mm256_permutevar8x32_ps(map.offsets, $0)) }
+  let sums = each(products, offsets) { bits(_mm256_add_ps(floats($0), floats($1))) }
+  let cells = each(sums) { _mm256_cvttps_epi32(floats($0)) }
+  return (_mm256_packs_epi32(regions.0, regions.1), _mm256_packs_epi32(cells.0, cells.1))
+}
+
+/// The levels of 32 values, in bytes. Packing works within halves of the register: `storeOrdered` puts them in order.
+@inline(__always)
+private func levels(_ a: Places, _ b: Places, _ map: DecadeVectors) -> __m256i {
+  let regions = _mm256_packus_epi16(a.regions, b.regions)
+  let cells = _mm256_packus_epi16(a.cells, b.cells)
+  return _mm256_min_epu8(
+    _mm256_add_epi8(_mm256_shuffle_epi8(map.bases, regions), cells), _mm256_shuffle_epi8(map.lasts, regions))
+}
+
+@inline(__always)
+private func storeOrdered(_ bytes: __m256i, to codes: UnsafeMutablePointer<UInt8>) {
+  let order = unsafeBitCast(SIMD8<Int32>(0, 4, 1, 5, 2, 6, 3, 7), to: __m256i.self)
+  UnsafeMutableRawPointer(codes).storeBytes(of: _mm256_permutevar8x32_epi32(bytes, order), as: __m256i.self)
 }
 #endif

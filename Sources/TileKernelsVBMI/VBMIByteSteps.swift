@@ -11,8 +11,8 @@ package func vbmiAdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
   _ constants: AdamConstants
 ) -> Int {
-  guard let firstDecades = first.map.decades, firstDecades.pointee.lastLevelLess == 1,
-    let secondDecades = second.map.decades, secondDecades.pointee.lastLevelLess == 0
+  guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
+    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned
   else { return run.firstBlock }
   return constants.withDecayTerms {
     adam(
@@ -96,7 +96,7 @@ private func adam(
 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard let decades = buffer.map.decades, decades.pointee.lastLevelLess == 1 else { return run.firstBlock }
+  guard let decades = buffer.map.decades, decades.pointee.isSigned else { return run.firstBlock }
   let map = decadeVectors(decades)
   let rule = momentumVectors(constants)
   var block = run.firstBlock

@@ -12,8 +12,8 @@ package func vbmiDecodeBytes(
   let scales = _mm512_set1_ps(scale)
   var i = 0
   while i < done {
-    let floats = interleaved(bytes(codes + i, map.bytePlanes))
-    store(each(floats) { bits(_mm512_mul_ps(TileKernelsVBMI.floats($0), scales)) }, to: values + i)
+    let unscaled = interleaved(bytes(codes + i, map.bytePlanes))
+    store(each(unscaled) { bits(_mm512_mul_ps(floats($0), scales)) }, to: values + i)
     i &+= 64
   }
   if done < count { decodeBytesStage(codes + done, count &- done, scale, map, values + done) }

@@ -43,25 +43,22 @@ extension KernelSet {
     CPUFeatures.current.vbmi
     ? avx512(
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
-      encodeBytes: vbmiEncodeBytes,
       byteSteps: ByteSteps(adam: vbmiAdamOnBytes, momentum: vbmiMomentumOnBytes))
     : avx512(
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
-      encodeBytes: avx512EncodeBytes)
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
 
   private static func avx512(
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void,
-    encodeBytes: @escaping @Sendable (Values, Int, Float, ByteMap, MutableCodes) -> Void, byteSteps: ByteSteps? = nil
+    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void, byteSteps: ByteSteps? = nil
   ) -> KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
       adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
       adamOnNibbles: avx512AdamOnNibbles, momentumOnNibbles: avx512MomentumOnNibbles,
       raiseAdamSlices: avx512RaiseAdamSlices, adamOnSlices: avx512AdamOnSlices,
-      decodeBytes: decodeBytes, encodeBytes: encodeBytes,
+      decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
       decodeNibbles: avx512DecodeNibbles, encodeNibbles: avx512EncodeNibbles,
       adamFirstMoments: avx512AdamFirstMoments, adamSecondMoments: avx512AdamSecondMoments,
       momentumBuffers: avx512MomentumBuffers,
