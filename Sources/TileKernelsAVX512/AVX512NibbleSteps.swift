@@ -75,7 +75,13 @@ private func fusedAdam(
 package func avx512MomentumOnNibbles(
   _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants
 ) -> Int {
-  let rule = momentumVectors(constants)
+  constants.withTerms { fusedMomentum(run, buffer, constants, momentumVectors(constants, $0)) }
+}
+
+@inline(__always)
+private func fusedMomentum(
+  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants, _ rule: MomentumVectors
+) -> Int {
   let reader = codeReader(bits: 4)
   let search = thresholdSearch(buffer.map)
   var skippedCount = 0
@@ -114,7 +120,7 @@ package func avx512MomentumOnNibbles(
       }
       continue
     }
-    skippedCount &+= momentumOnNibbles(Stages.self, run.only(block), buffer, constants)
+    skippedCount &+= momentumByStages(run.only(block), buffer, constants)
   }
   return skippedCount
 }
@@ -194,6 +200,11 @@ func adamByStages(
   _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
 ) -> Int {
   adamOnSlices(Stages.self, run, first, second, constants)
+}
+
+@inline(never)
+func momentumByStages(_ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants) -> Int {
+  momentumOnNibbles(Stages.self, run, buffer, constants)
 }
 
 @inline(never)

@@ -61,16 +61,18 @@ package func moved(_ p: __m512, _ m: __m512, denominators: __m512, _ rule: AdamV
   return _mm512_sub_ps(decayed, _mm512_mul_ps(rule.stepSize, direction))
 }
 
-/// `MomentumConstants`, one a register.
+/// `MomentumConstants`, one a register, and which terms the rule has: a constant, as for Adam.
 @usableFromInline
 package typealias MomentumVectors = (
+  terms: MomentumTerms,
   bufferFactor: __m512, gradientFactor: __m512, directionOfGradient: __m512, directionOfBuffer: __m512,
   learningRate: __m512, coupledDecay: __m512
 )
 
 @inlinable @inline(__always)
-package func momentumVectors(_ constants: MomentumConstants) -> MomentumVectors {
+package func momentumVectors(_ constants: MomentumConstants, _ terms: MomentumTerms) -> MomentumVectors {
   (
+    terms: terms,
     bufferFactor: _mm512_set1_ps(constants.bufferFactor),
     gradientFactor: _mm512_set1_ps(constants.gradientFactor),
     directionOfGradient: _mm512_set1_ps(constants.directionOfGradient),
@@ -83,7 +85,7 @@ package func momentumVectors(_ constants: MomentumConstants) -> MomentumVectors 
 /// Gradients with the decay that is added to them.
 @inlinable @inline(__always)
 package func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: MomentumVectors) -> __m512 {
-  _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters))
+  rule.terms.hasDecay ? _mm512_add_ps(gradients, _mm512_mul_ps(rule.coupledDecay, parameters)) : gradients
 }
 
 @inlinable @inline(__always)
@@ -94,7 +96,9 @@ package func buffers(_ b: __m512, _ g: __m512, _ rule: MomentumVectors) -> __m51
 /// The new parameters.
 @inlinable @inline(__always)
 package func moved(_ p: __m512, _ g: __m512, _ b: __m512, _ rule: MomentumVectors) -> __m512 {
-  let direction = _mm512_add_ps(_mm512_mul_ps(rule.directionOfGradient, g), _mm512_mul_ps(rule.directionOfBuffer, b))
+  let direction =
+    rule.terms.hasGradient
+    ? _mm512_add_ps(_mm512_mul_ps(rule.directionOfGradient, g), _mm512_mul_ps(rule.directionOfBuffer, b)) : b
   return _mm512_sub_ps(p, _mm512_mul_ps(rule.learningRate, direction))
 }
 #endif

@@ -97,8 +97,13 @@ private func adam(
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   guard let decades = buffer.map.decades, decades.pointee.isSigned else { return run.firstBlock }
-  let map = decadeVectors(decades)
-  let rule = momentumVectors(constants)
+  return constants.withTerms { momentum(run, buffer, decadeVectors(decades), momentumVectors(constants, $0)) }
+}
+
+@inline(__always)
+private func momentum(
+  _ run: BlockRun, _ buffer: ByteMoment, _ map: DecadeVectors, _ rule: MomentumVectors
+) -> Int {
   var block = run.firstBlock
   while block < run.endBlock {
     let start = block &* run.blockSize

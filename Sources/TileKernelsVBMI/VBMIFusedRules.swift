@@ -65,7 +65,25 @@ package func vbmiMomentumFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
   _ constants: MomentumConstants
 ) -> Float {
-  let rule = momentumVectors(constants)
+  let done = count & ~63
+  let maximumBits = constants.withTerms {
+    sixtyFours(parameters, gradients, buffer, done, momentumVectors(constants, $0))
+  }
+  var absmax = MomentMaxima(firstBits: Int32(bitPattern: maximumBits), secondBits: 0)
+  if done < count {
+    let rest = momentumFromBytesStage(
+      parameters + done, gradients + done, buffer.advanced(by: done), count &- done, constants)
+    absmax = absmax.larger(MomentMaxima(firstBits: magnitudeBits(rest), secondBits: 0))
+  }
+  return absmax.first
+}
+
+/// For a multiple of 64 elements.
+@inline(__always)
+private func sixtyFours(
+  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
+  _ rule: MomentumVectors
+) -> UInt32 {
   let scale = _mm512_set1_ps(buffer.scale)
   var maximum = _mm512_setzero_si512()
 
@@ -79,9 +97,8 @@ package func vbmiMomentumFromBytes(
     maximum = _mm512_max_epu32(maximum, magnitudeBits(b))
   }
 
-  let done = count & ~63
   var i = 0
-  while i < done {
+  while i < count {
     let b = interleaved(bytes(buffer.codes + i, buffer.map.bytePlanes))
     sixteen(i, b.0)
     sixteen(i &+ 16, b.1)
@@ -89,13 +106,6 @@ package func vbmiMomentumFromBytes(
     sixteen(i &+ 48, b.3)
     i &+= 64
   }
-  let (maximumBits, _) = largestLanes(maximum, maximum)
-  var absmax = MomentMaxima(firstBits: Int32(bitPattern: maximumBits), secondBits: 0)
-  if done < count {
-    let rest = momentumFromBytesStage(
-      parameters + done, gradients + done, buffer.advanced(by: done), count &- done, constants)
-    absmax = absmax.larger(MomentMaxima(firstBits: magnitudeBits(rest), secondBits: 0))
-  }
-  return absmax.first
+  return largestLanes(maximum, maximum).0
 }
 #endif

@@ -83,9 +83,7 @@ final class ByteStepTests: XCTestCase {
         first: (0..<count).map { _ in size * generator.wideRange() },
         second: (0..<count).map { _ in size * size * generator.wideRange().magnitude },
         scaleRule: index % 2 == 0 ? .absmax : .signedExtreme, adam: AdamConstants.ofEachKind[index % 3],
-        momentum: MomentumConstants(
-          bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: index % 2 == 0 ? 1 : 0,
-          directionOfBuffer: index % 2 == 0 ? 0.9 : 1, learningRate: 0.1, coupledDecay: index % 3 == 0 ? 0 : 0.01))
+        momentum: MomentumConstants.ofEachKind[index % 4])
     }
   }
 

@@ -18,6 +18,17 @@ extension AdamConstants {
   static let specialParameters: [Float] = [-0.0, .infinity, -.infinity, .nan]
 }
 
+extension MomentumConstants {
+  /// With and without decay and Nesterov's direction.
+  static var ofEachKind: [MomentumConstants] {
+    [(Float(0), Float(0), Float(1)), (0.01, 0, 1), (0, 1, 0.9), (0.01, 1, 0.9)].map { decay, ofGradient, ofBuffer in
+      MomentumConstants(
+        bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: ofGradient, directionOfBuffer: ofBuffer,
+        learningRate: 0.1, coupledDecay: decay)
+    }
+  }
+}
+
 /// A term of decay that is zero is left out, in every kernel set: computing it would turn -0 into 0 and infinity into no
 /// number.
 final class DecayTermsTests: XCTestCase {
@@ -91,6 +102,42 @@ final class DecayTermsTests: XCTestCase {
           }
           XCTAssertEqual([bits(p), bits(m), bits(v)], expected, "\(kernels.name) \(constants.decayTerms)")
         }
+      }
+    }
+  }
+
+  /// The parameters among them are infinite and no numbers: what is left out must not touch them or the buffer.
+  func testMomentum() {
+    var generator = SeededGenerator()
+    nonisolated(unsafe) let map = Codebook.dynamic8.byteMap
+    for constants in MomentumConstants.ofEachKind {
+      let gradients = (0..<count).map { $0 % 2 == 0 ? -0.0 : generator.normal() }
+      let codes = (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
+      let old = codes.map { Codebook.dynamic8.values[Int($0)] * 0.5 }
+      var (p, b) = (parameters, old)
+      for i in 0..<count {
+        let g = constants.coupledDecay != 0 ? gradients[i] + constants.coupledDecay * p[i] : gradients[i]
+        b[i] = constants.bufferFactor * b[i] + constants.gradientFactor * g
+        let direction =
+          constants.directionOfGradient != 0
+          ? constants.directionOfGradient * g + constants.directionOfBuffer * b[i] : b[i]
+        p[i] -= constants.learningRate * direction
+      }
+      for kernels in KernelSet.available {
+        var (newP, newB) = (parameters, old)
+        _ = kernels.momentum(&newP, gradients, &newB, count, constants)
+        XCTAssertEqual([bits(newP), bits(newB)], [bits(p), bits(b)], "\(kernels.name) \(constants)")
+        newB = old
+        kernels.momentumBuffers(parameters, gradients, &newB, count, constants)
+        XCTAssertEqual(bits(newB), bits(b), "\(kernels.name) \(constants)")
+        newP = parameters
+        newB.withUnsafeMutableBufferPointer { newB in
+          codes.withUnsafeBufferPointer { codes in
+            let block = ByteBlock(codes: codes.baseAddress!, scale: 0.5, map: map, values: newB.baseAddress!)
+            _ = kernels.momentumFromBytes(&newP, gradients, block, count, constants)
+          }
+        }
+        XCTAssertEqual([bits(newP), bits(newB)], [bits(p), bits(b)], "\(kernels.name) \(constants)")
       }
     }
   }
