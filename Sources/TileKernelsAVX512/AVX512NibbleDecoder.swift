@@ -1,0 +1,31 @@
+// Decoding two moments of 4-bit codes side by side. Sixteen codes as bytes become sixteen lanes by a load alone, so the
+// codes of 64 elements are first spread over bytes in memory.
+#if arch(x86_64)
+import _Builtin_intrinsics.intel
+
+/// Writes two times 64 codes to 128 bytes, for `spreadSixteen`. What is above the lowest four bits of a byte is of no
+/// meaning.
+@inline(__always)
+func spreadCodes(
+  _ first: UnsafePointer<UInt8>, _ second: UnsafePointer<UInt8>, to indices: UnsafeMutableRawPointer
+) {
+  let codes = unsafeBitCast(
+    SIMD8<Int64>(
+      lowHalf: UnsafeRawPointer(first).loadUnaligned(as: SIMD4<Int64>.self),
+      highHalf: UnsafeRawPointer(second).loadUnaligned(as: SIMD4<Int64>.self)), to: __m512i.self)
+  let odd = _mm512_srli_epi32(codes, 4)
+  // In each quarter eight bytes and then eight more: the first and the third sixteen of both moments, then the others.
+  indices.storeBytes(of: _mm512_unpacklo_epi8(codes, odd), as: __m512i.self)
+  (indices + 64).storeBytes(of: _mm512_unpackhi_epi8(codes, odd), as: __m512i.self)
+}
+
+/// A quarter of the 64 codes, in the lowest four bits of each lane.
+@inline(__always)
+func spreadSixteen(_ indices: UnsafeMutableRawPointer, _ quarter: Int) -> (first: __m512i, second: __m512i) {
+  let bytes = indices + (64 &* (quarter & 1) &+ 16 &* (quarter &>> 1))
+  return (
+    first: _mm512_cvtepu8_epi32(bytes.load(as: __m128i.self)),
+    second: _mm512_cvtepu8_epi32((bytes + 32).load(as: __m128i.self))
+  )
+}
+#endif
