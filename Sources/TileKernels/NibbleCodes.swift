@@ -63,10 +63,10 @@ public struct NibbleVectors {
 public struct NibbleSteps {
   /// Whether no two thresholds share a step. The tables are of use only then.
   public var isComplete: Bool
-  /// The one threshold of each step; infinity for none.
-  public var thresholds: SIMD32<Float>
-  /// For each step, the code of values up to its threshold; then, for each step, the code of values above.
-  public var codes: SIMD64<UInt16>
+  /// The one threshold of each of 32 steps; infinity for none.
+  public var lowThresholds, highThresholds: SIMD16<Float>
+  /// For each step, the code of values up to its threshold and that of values above.
+  public var codesUpTo, codesAbove: SIMD32<UInt16>
 
   /// A value times `slope` plus `offset`, rounded once and to a whole number, is its step: `offset` brings the last bit
   /// of the sum's float to the ones. The steps go from 0 for −1 to 30 for 1, and neither is reached at its end.
@@ -77,17 +77,18 @@ public struct NibbleSteps {
 
   @inlinable
   init(thresholds t: UnsafePointer<Float>) {
-    thresholds = SIMD32(repeating: .infinity)
-    codes = SIMD64()
+    var thresholds = SIMD32<Float>(repeating: .infinity)
+    (codesUpTo, codesAbove) = (SIMD32(), SIMD32())
     var k = 0
     for step in 0..<32 {
-      codes[step] = UInt16(k)
+      codesUpTo[step] = UInt16(k)
       if k < 15, Self.step(of: t[k]) == step {
         thresholds[step] = t[k]
         k += 1
       }
-      codes[32 + step] = UInt16(k)
+      codesAbove[step] = UInt16(k)
     }
+    (lowThresholds, highThresholds) = (thresholds.lowHalf, thresholds.highHalf)
     isComplete = k == 15
   }
 

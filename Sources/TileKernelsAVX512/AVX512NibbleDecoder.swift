@@ -15,8 +15,14 @@ func spreadCodes(
       highHalf: UnsafeRawPointer(second).loadUnaligned(as: SIMD4<Int64>.self)), to: __m512i.self)
   let odd = _mm512_srli_epi32(codes, 4)
   // In each quarter eight bytes and then eight more: the first and the third sixteen of both moments, then the others.
-  indices.storeBytes(of: _mm512_unpacklo_epi8(codes, odd), as: __m512i.self)
-  (indices + 64).storeBytes(of: _mm512_unpackhi_epi8(codes, odd), as: __m512i.self)
+  store(_mm512_unpacklo_epi8(codes, odd), toAligned: indices)
+  store(_mm512_unpackhi_epi8(codes, odd), toAligned: indices + 64)
+}
+
+/// By assignment: as a call of the standard library's, it would become a weak function where the loops are long.
+@inline(__always)
+func store(_ vector: __m512i, toAligned memory: UnsafeMutableRawPointer) {
+  memory.assumingMemoryBound(to: __m512i.self).pointee = vector
 }
 
 /// A quarter of the 64 codes, in the lowest four bits of each lane.

@@ -24,10 +24,9 @@ typealias NibbleSearch = (
 func nibbleSearch(_ map: NibbleMap, hasSteps: Bool) -> NibbleSearch {
   let steps = map.vectors.pointee.steps
   return (
-    hasSteps: hasSteps, lowThresholds: unsafeBitCast(steps.thresholds.lowHalf, to: __m512.self),
-    highThresholds: unsafeBitCast(steps.thresholds.highHalf, to: __m512.self),
-    codesUpTo: unsafeBitCast(steps.codes.lowHalf, to: __m512i.self),
-    codesAbove: unsafeBitCast(steps.codes.highHalf, to: __m512i.self),
+    hasSteps: hasSteps, lowThresholds: steps.lowThresholds, highThresholds: steps.highThresholds,
+    codesUpTo: unsafeBitCast(steps.codesUpTo, to: __m512i.self),
+    codesAbove: unsafeBitCast(steps.codesAbove, to: __m512i.self),
     // Converted, so that the compiler does not know it: see `thresholdSearch`.
     above: _mm512_cvttps_epi32(_mm512_set1_ps(32)), binary: thresholdSearch(map)
   )

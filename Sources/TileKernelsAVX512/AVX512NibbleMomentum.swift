@@ -13,7 +13,7 @@ package func avx512MomentumOnNibbles(
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     ordinary: if count & 63 == 0 {
       let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
       let codes = buffer.codes + start / 2

@@ -13,22 +13,36 @@ package func avx512AdamOnNibbles(
   guard run.blockSize & 63 == 0 && second.map.vectors.pointee.isLinear else {
     return adamByStages(run, first, second, constants)
   }
-  return withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 2) { indices in
-    let indices = UnsafeMutableRawPointer(indices.baseAddress!)
-    var whole = run
-    whole.endBlock = min(run.endBlock, run.count / run.blockSize)
-    var skippedCount = 0
-    if whole.firstBlock < whole.endBlock {
-      skippedCount = adamOnWholeBlocks(whole, first, second, indices, constants)
+  return withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 4) { codes in
+    withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: largestShortBlock / 32) { values in
+      adamOnBlocks(
+        run, first, second, UnsafeMutableRawPointer(codes.baseAddress!),
+        UnsafeMutableRawPointer(values.baseAddress!), constants)
     }
-    if whole.endBlock < run.endBlock {
-      skippedCount &+= adamOnShortBlock(run.only(whole.endBlock), first, second, indices, constants)
-    }
-    return skippedCount
   }
 }
 
-/// Not inside the closure above, which the compiler would make a weak function of.
+/// Not inside the closures above, which the compiler would make a weak function of.
+@inline(never)
+func adamOnBlocks(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ codes: UnsafeMutableRawPointer,
+  _ values: UnsafeMutableRawPointer, _ constants: AdamConstants
+) -> Int {
+  var whole = run
+  let wholeCount = run.count / run.blockSize
+  if wholeCount < run.endBlock { whole.endBlock = wholeCount }
+  var skippedCount = 0
+  if whole.firstBlock < whole.endBlock { skippedCount = adamOnWholeBlocks(whole, first, second, codes, constants) }
+  if whole.endBlock < run.endBlock {
+    let last = run.only(whole.endBlock)
+    skippedCount &+=
+      last.length(of: last.firstBlock) <= largestShortBlock
+      ? adamOnShortBlock(last, first, second, codes, values, constants)
+      : adamByStages(last, first, second, constants)
+  }
+  return skippedCount
+}
+
 @inline(never)
 func adamOnWholeBlocks(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ indices: UnsafeMutableRawPointer,

@@ -3,44 +3,36 @@
 #if arch(x86_64)
 import TileKernels
 
-@inline(never)
-func adamOnShortBlock(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ indices: UnsafeMutableRawPointer,
-  _ constants: AdamConstants
-) -> Int {
-  let whole = (run.count &- run.firstBlock &* run.blockSize &+ 63) & ~63
-  return withUnsafeTemporaryAllocation(of: Float.self, capacity: whole) { parameters in
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: whole) { gradients in
-      withUnsafeTemporaryAllocation(of: UInt8.self, capacity: whole) { codes in
-        adamOnFilledBlock(
-          run, first, second, parameters.baseAddress!, gradients.baseAddress!, codes.baseAddress!, whole, indices,
-          constants)
-      }
-    }
-  }
-}
+/// Elements that there is memory for on the stack.
+@inline(__always)
+var largestShortBlock: Int { 128 }
 
-/// Not inside the closures above, which the compiler would make a weak function of.
-@inline(never)
-func adamOnFilledBlock(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ parameters: UnsafeMutablePointer<Float>,
-  _ gradients: UnsafeMutablePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ whole: Int,
-  _ indices: UnsafeMutableRawPointer, _ constants: AdamConstants
+/// - Parameters:
+///   - codes: for 128 bytes that spread codes want, and codes of two moments.
+///   - values: for parameters and gradients.
+@inline(__always)
+func adamOnShortBlock(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ codes: UnsafeMutableRawPointer,
+  _ values: UnsafeMutableRawPointer, _ constants: AdamConstants
 ) -> Int {
   let block = run.firstBlock
   let start = block &* run.blockSize
   let count = run.count &- start
+  let whole = (count &+ 63) & ~63
+  let parameters = values.assumingMemoryBound(to: Float.self)
+  let gradients = parameters + largestShortBlock
+  let firstCodes = (codes + 128).assumingMemoryBound(to: UInt8.self)
   fill(parameters, from: run.parameters + start, count, whole)
   fill(gradients, from: run.gradients + start, count, whole)
   var (filledFirst, filledSecond) = (first, second)
-  (filledFirst.codes, filledFirst.scales) = (codes, first.scales + block)
-  (filledSecond.codes, filledSecond.scales) = (codes + whole / 2, second.scales + block)
+  (filledFirst.codes, filledFirst.scales) = (firstCodes, first.scales + block)
+  (filledSecond.codes, filledSecond.scales) = (firstCodes + whole / 2, second.scales + block)
   fillCodes(filledFirst.codes, from: first.codes + start / 2, count, whole)
   fillCodes(filledSecond.codes, from: second.codes + start / 2, count, whole)
 
   let filled = BlockRun(
     parameters: parameters, gradients: gradients, count: whole, blockSize: whole, blocks: 0..<1)
-  let skippedCount = adamOnWholeBlocks(filled, filledFirst, filledSecond, indices, constants)
+  let skippedCount = adamOnWholeBlocks(filled, filledFirst, filledSecond, codes, constants)
 
   for i in 0..<count { run.parameters[start &+ i] = parameters[i] }
   copyCodes(filledFirst.codes, to: first.codes + start / 2, count)

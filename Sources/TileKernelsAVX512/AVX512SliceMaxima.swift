@@ -22,7 +22,7 @@ private func raise(
   var row = noRow(second)
   for number in run.firstBlock..<run.endBlock {
     let start = number &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: number)
     ordinary: if count & 15 == 0 {
       let (p, g, codes) = (run.parameters + start, run.gradients + start, second.codes + start / 2)
       let isInOneRow = enterRow(&row, at: start, count, second)

@@ -53,7 +53,7 @@ private func step(
   var number = run.firstBlock
   while number < run.endBlock {
     let start = number &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: number)
     ordinary: if isOrdinary && count & 63 == 0 {
       if !areMomentsMade {
         let isInOneRow = enterRow(&row, at: start, count, second)
@@ -74,7 +74,7 @@ private func step(
           let b = makeSixteen(next, i, 1, m, d, indices, table, rule, &firstMaximum, &secondMaximum)
           let c = makeSixteen(next, i, 2, m, d, indices, table, rule, &firstMaximum, &secondMaximum)
           let e = makeSixteen(next, i, 3, m, d, indices, table, rule, &firstMaximum, &secondMaximum)
-          (newCodes + i).storeBytes(of: packedLinear(a, b, c, e), as: __m512i.self)
+          store(packedLinear(a, b, c, e), toAligned: newCodes + i)
           i &+= 64
         }
       }
@@ -108,7 +108,7 @@ private func step(
           let newE = makeSixteen(next, i, 3, m, d, indices, table, rule, &firstMaximum, &secondMaximum)
           storeOrdered(
             packed(a, b, c, e, search), to: block.firstCodes + i / 2, secondCodes, to: block.secondCodes + i / 2)
-          (newCodes + i).storeBytes(of: packedLinear(newA, newB, newC, newE), as: __m512i.self)
+          store(packedLinear(newA, newB, newC, newE), toAligned: newCodes + i)
           i &+= 64
         }
       } else {
