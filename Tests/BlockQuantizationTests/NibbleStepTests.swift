@@ -50,8 +50,8 @@ final class NibbleStepTests: XCTestCase {
   private func cases() -> [Case] {
     var generator = SeededGenerator()
     return thresholdCases()
-      + (0..<80).map { index in
-        let count = index < 40 ? index + 1 : 300 + 31 * index
+      + (0..<440).map { index in
+        let count = index < 400 ? index + 1 : 31 * (index - 350)
         let special: [Float] = [
           0, .leastNonzeroMagnitude * 700, .greatestFiniteMagnitude, .infinity, .nan, 1e30, -1e-20,
         ]
