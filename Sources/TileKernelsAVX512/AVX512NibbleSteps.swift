@@ -1,6 +1,7 @@
-// Steps over 4-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
-// moves the parameters and encodes, in one loop, so that comparing and packing fill the time of the divider. Until then
-// nothing but scratch memory has been written: blocks out of the ordinary start again, stage by stage.
+// Steps over 4-bit codes go twice over each block. The first pass makes the new moments and finds the scales; the second
+// moves the parameters and encodes. The second pass over one block and the first over the next are one loop: what each
+// waits for, the divider and then the new scales, the other fills with work. Until a block's scales are known, nothing but
+// scratch memory has been written: blocks out of the ordinary start again, stage by stage.
 #if arch(x86_64)
 import TileKernels
 import _Builtin_intrinsics.intel
@@ -9,120 +10,217 @@ import _Builtin_intrinsics.intel
 package func avx512AdamOnNibbles(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
 ) -> Int {
-  constants.withDecayTerms { fusedAdam(run, first, second, constants, $0) }
+  guard run.blockSize & 63 == 0 && second.map.vectors.pointee.isLinear else {
+    return adamByStages(run, first, second, constants)
+  }
+  return withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 4) { codes in
+    withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: largestShortBlock / 32) { values in
+      adamOnBlocks(
+        run, first, second, UnsafeMutableRawPointer(codes.baseAddress!),
+        UnsafeMutableRawPointer(values.baseAddress!), constants)
+    }
+  }
 }
 
-@inline(__always)
-private func fusedAdam(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants, _ terms: DecayTerms
+/// Not inside the closures above, which the compiler would make a weak function of.
+@inline(never)
+func adamOnBlocks(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ codes: UnsafeMutableRawPointer,
+  _ values: UnsafeMutableRawPointer, _ constants: AdamConstants
 ) -> Int {
-  let isSecondLinear = second.map.vectors.pointee.isLinear
-  let rule = adamVectors(constants, terms)
-  let reader = codeReader(bits: 4)
-  let search = thresholdSearch(first.map)
+  var whole = run
+  let wholeCount = run.count / run.blockSize
+  if wholeCount < run.endBlock { whole.endBlock = wholeCount }
   var skippedCount = 0
-  for block in run.firstBlock..<run.endBlock {
-    let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
-    ordinary: if count & 63 == 0 && isSecondLinear {
-      let (p, g) = (run.parameters + start, run.gradients + start)
-      let (m, v) = (first.values, second.values)
-      let (firstCodes, secondCodes) = (first.codes + start / 2, second.codes + start / 2)
-
-      let firstLevels = levels(first.map, scale: first.scales[block])
-      let secondLevels = levels(second.map, scale: second.scales[block])
-      var firstMaximum = _mm512_setzero_si512()
-      var secondMaximum = firstMaximum
-      var i = 0
-      while i < count {
-        let g = decayed(load(g + i), load(p + i), rule)
-        let newM = firstMoments(_mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, reader), firstLevels), g, rule)
-        let newV = secondMoments(
-          _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, reader), secondLevels), g, rule)
-        store(newM, to: m + i)
-        store(newV, to: v + i)
-        firstMaximum = _mm512_max_epu32(firstMaximum, magnitudeBits(newM))
-        secondMaximum = _mm512_max_epu32(secondMaximum, bits(newV))
-        i &+= 16
-      }
-      let (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
-      // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
-      guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { break ordinary }
-
-      let firstFactor = _mm512_set1_ps(first.newReciprocal(block, count, firstBits))
-      let secondFactor = _mm512_set1_ps(second.newReciprocal(block, count, secondBits))
-      @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
-        let (m, v) = (load(m + i), load(v + i))
-        store(moved(load(p + i), m, v, rule), to: p + i)
-        return (searched(_mm512_mul_ps(m, firstFactor), search), linearCodes(_mm512_mul_ps(v, secondFactor)))
-      }
-      i = 0
-      while i < count {
-        let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
-        let bytes = twoOrderedHalves(nibblePairs(a.0, b.0, c.0, d.0), nibblePairs(a.1, b.1, c.1, d.1))
-        UnsafeMutableRawPointer(firstCodes + i / 2).storeBytes(of: bytes.lowHalf, as: SIMD4<Int64>.self)
-        UnsafeMutableRawPointer(secondCodes + i / 2).storeBytes(of: bytes.highHalf, as: SIMD4<Int64>.self)
-        i &+= 64
-      }
-      continue
-    }
-    skippedCount &+= adamByStages(run.only(block), first, second, constants)
+  if whole.firstBlock < whole.endBlock { skippedCount = adamOnWholeBlocks(whole, first, second, codes, constants) }
+  if whole.endBlock < run.endBlock {
+    let last = run.only(whole.endBlock)
+    skippedCount &+=
+      last.length(of: last.firstBlock) <= largestShortBlock
+      ? adamOnShortBlock(last, first, second, codes, values, constants)
+      : adamByStages(last, first, second, constants)
   }
   return skippedCount
 }
 
 @inline(never)
-package func avx512MomentumOnNibbles(
-  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants
+func adamOnWholeBlocks(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ indices: UnsafeMutableRawPointer,
+  _ constants: AdamConstants
 ) -> Int {
-  constants.withTerms { fusedMomentum(run, buffer, constants, momentumVectors(constants, $0)) }
+  constants.withDecayTerms { terms in
+    let rule = adamVectors(constants, terms)
+    return first.map.vectors.pointee.steps.isComplete
+      ? wholeBlocks(run, first, second, indices, constants, rule, nibbleSearch(first.map, hasSteps: true))
+      : wholeBlocks(run, first, second, indices, constants, rule, nibbleSearch(first.map, hasSteps: false))
+  }
+}
+
+/// For blocks of a multiple of 64 elements.
+@inline(__always)
+private func wholeBlocks(
+  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ indices: UnsafeMutableRawPointer,
+  _ constants: AdamConstants, _ rule: AdamVectors, _ search: NibbleSearch
+) -> Int {
+  let count = run.blockSize
+  let (m, v) = (first.values, second.values)
+  var skippedCount = 0
+  var next = adamBlock(run.firstBlock, run, first, second, rule)
+  var areMomentsMade = false
+  var maxima = noMaxima
+  var number = run.firstBlock
+  while number < run.endBlock {
+    let block = next
+    if !areMomentsMade {
+      maxima = noMaxima
+      var i = 0
+      while i < count {
+        makeMoments(block, i, m, v, indices, rule, &maxima)
+        i &+= 64
+      }
+    }
+    let (firstBits, secondBits) = largestLanes(maxima.first, maxima.second)
+    let isLast = number &+ 1 == run.endBlock
+    if !isLast { next = adamBlock(number &+ 1, run, first, second, rule) }
+    // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
+    areMomentsMade = firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern
+    if areMomentsMade {
+      let firstFactor = _mm512_set1_ps(first.newReciprocal(number, count, firstBits))
+      let secondFactor = _mm512_set1_ps(second.newReciprocal(number, count, secondBits))
+      let encoder = (first: firstFactor, second: secondFactor, search: search)
+      var i = 0
+      if isLast {
+        while i < count {
+          moveAndEncode(block, i, m, v, encoder, rule)
+          i &+= 64
+        }
+      } else {
+        maxima = noMaxima
+        while i < count {
+          moveEncodeAndMakeNext(block, next, i, m, v, indices, encoder, rule, &maxima)
+          i &+= 64
+        }
+      }
+    } else {
+      skippedCount &+= adamByStages(run.only(number), first, second, constants)
+    }
+    number &+= 1
+  }
+  return skippedCount
+}
+
+// MARK: - The passes over 64 elements
+
+/// Where a block's data are, and what its codes contribute to the new moments.
+private typealias AdamBlock = (
+  p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, firstCodes: UnsafeMutablePointer<UInt8>,
+  secondCodes: UnsafeMutablePointer<UInt8>, firstLevels: __m512, secondLevels: __m512
+)
+
+@inline(__always)
+private func adamBlock(
+  _ block: Int, _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ rule: AdamVectors
+) -> AdamBlock {
+  let start = block &* run.blockSize
+  return (
+    p: run.parameters + start, g: run.gradients + start, firstCodes: first.codes + start / 2,
+    secondCodes: second.codes + start / 2,
+    firstLevels: _mm512_mul_ps(rule.beta1, levels(first.map, scale: first.scales[block])),
+    secondLevels: _mm512_mul_ps(rule.beta2, levels(second.map, scale: second.scales[block]))
+  )
+}
+
+/// The largest new moments, as bits without their signs.
+private typealias Maxima = (first: __m512i, second: __m512i)
+
+@inline(__always)
+private var noMaxima: Maxima { (first: _mm512_setzero_si512(), second: _mm512_setzero_si512()) }
+
+/// The reciprocals of the new scales.
+private typealias AdamEncoder = (first: __m512, second: __m512, search: NibbleSearch)
+
+@inline(__always)
+private func makeMoments(
+  _ block: AdamBlock, _ i: Int, _ m: UnsafeMutablePointer<Float>, _ v: UnsafeMutablePointer<Float>,
+  _ indices: UnsafeMutableRawPointer, _ rule: AdamVectors, _ maxima: inout Maxima
+) {
+  spreadCodes(block.firstCodes + i / 2, block.secondCodes + i / 2, to: indices)
+  for quarter in 0..<4 { makeSixteen(block, i, quarter, m, v, indices, rule, &maxima) }
 }
 
 @inline(__always)
-private func fusedMomentum(
-  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants, _ rule: MomentumVectors
-) -> Int {
-  let reader = codeReader(bits: 4)
-  let search = thresholdSearch(buffer.map)
-  var skippedCount = 0
-  for block in run.firstBlock..<run.endBlock {
-    let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
-    ordinary: if count & 63 == 0 {
-      let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
-      let codes = buffer.codes + start / 2
+private func makeSixteen(
+  _ block: AdamBlock, _ i: Int, _ quarter: Int, _ m: UnsafeMutablePointer<Float>, _ v: UnsafeMutablePointer<Float>,
+  _ indices: UnsafeMutableRawPointer, _ rule: AdamVectors, _ maxima: inout Maxima
+) {
+  let i = i &+ 16 &* quarter
+  prefetchAhead(block.g + i)
+  prefetchAhead(block.p + i)
+  let codes = spreadSixteen(indices, quarter)
+  let g = decayed(load(block.g + i), load(block.p + i), rule)
+  let newM = _mm512_add_ps(
+    _mm512_permutexvar_ps(codes.first, block.firstLevels), _mm512_mul_ps(rule.oneMinusBeta1, g))
+  let newV = _mm512_add_ps(
+    _mm512_permutexvar_ps(codes.second, block.secondLevels),
+    _mm512_mul_ps(rule.oneMinusBeta2, _mm512_mul_ps(g, g)))
+  store(newM, to: m + i)
+  store(newV, to: v + i)
+  maxima.first = _mm512_max_epu32(maxima.first, magnitudeBits(newM))
+  maxima.second = _mm512_max_epu32(maxima.second, bits(newV))
+}
 
-      let table = levels(buffer.map, scale: buffer.scales[block])
-      var maximum = _mm512_setzero_si512()
-      var i = 0
-      while i < count {
-        let newB = buffers(
-          _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), table), decayed(load(g + i), load(p + i), rule),
-          rule)
-        store(newB, to: b + i)
-        maximum = _mm512_max_epu32(maximum, magnitudeBits(newB))
-        i &+= 16
-      }
-      let (maximumBits, _) = largestLanes(maximum, maximum)
-      guard maximumBits < Float.infinity.bitPattern else { break ordinary }
-
-      let factor = _mm512_set1_ps(buffer.newReciprocal(block, count, maximumBits))
-      @inline(__always) func sixteen(_ i: Int) -> __m512i {
-        let (oldP, b) = (load(p + i), load(b + i))
-        store(moved(oldP, decayed(load(g + i), oldP, rule), b, rule), to: p + i)
-        return searched(_mm512_mul_ps(b, factor), search)
-      }
-      i = 0
-      while i < count {
-        let words = nibblePairs(sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
-        storeOrdered(words, to: codes + i / 2)
-        i &+= 64
-      }
-      continue
-    }
-    skippedCount &+= momentumByStages(run.only(block), buffer, constants)
+@inline(__always)
+private func moveAndEncode(
+  _ block: AdamBlock, _ i: Int, _ m: UnsafeMutablePointer<Float>, _ v: UnsafeMutablePointer<Float>,
+  _ encoder: AdamEncoder, _ rule: AdamVectors
+) {
+  @inline(__always) func sixteen(_ quarter: Int) -> (__m512i, __m512i) {
+    moveSixteen(block, i &+ 16 &* quarter, m, v, encoder, rule)
   }
-  return skippedCount
+  storeCodes(block, i, sixteen(0), sixteen(1), sixteen(2), sixteen(3), encoder)
+}
+
+/// The one block's second pass and the next one's first, sixteen by sixteen: the new moments take the place of those that
+/// have just been encoded.
+@inline(__always)
+private func moveEncodeAndMakeNext(
+  _ block: AdamBlock, _ next: AdamBlock, _ i: Int, _ m: UnsafeMutablePointer<Float>,
+  _ v: UnsafeMutablePointer<Float>, _ indices: UnsafeMutableRawPointer, _ encoder: AdamEncoder, _ rule: AdamVectors,
+  _ maxima: inout Maxima
+) {
+  prefetchAhead(next.firstCodes + i / 2, bits: 4)
+  prefetchAhead(next.secondCodes + i / 2, bits: 4)
+  spreadCodes(next.firstCodes + i / 2, next.secondCodes + i / 2, to: indices)
+  let a = moveSixteen(block, i, m, v, encoder, rule)
+  makeSixteen(next, i, 0, m, v, indices, rule, &maxima)
+  let b = moveSixteen(block, i &+ 16, m, v, encoder, rule)
+  makeSixteen(next, i, 1, m, v, indices, rule, &maxima)
+  let c = moveSixteen(block, i &+ 32, m, v, encoder, rule)
+  makeSixteen(next, i, 2, m, v, indices, rule, &maxima)
+  let d = moveSixteen(block, i &+ 48, m, v, encoder, rule)
+  makeSixteen(next, i, 3, m, v, indices, rule, &maxima)
+  storeCodes(block, i, a, b, c, d, encoder)
+}
+
+/// Returns what the moments' codes are made of.
+@inline(__always)
+private func moveSixteen(
+  _ block: AdamBlock, _ i: Int, _ m: UnsafeMutablePointer<Float>, _ v: UnsafeMutablePointer<Float>,
+  _ encoder: AdamEncoder, _ rule: AdamVectors
+) -> (__m512i, __m512i) {
+  let (m, v) = (load(m + i), load(v + i))
+  store(moved(load(block.p + i), m, v, rule), to: block.p + i)
+  return (keys(_mm512_mul_ps(m, encoder.first), encoder.search), linearSums(_mm512_mul_ps(v, encoder.second)))
+}
+
+@inline(__always)
+private func storeCodes(
+  _ block: AdamBlock, _ i: Int, _ a: (__m512i, __m512i), _ b: (__m512i, __m512i), _ c: (__m512i, __m512i),
+  _ d: (__m512i, __m512i), _ encoder: AdamEncoder
+) {
+  storeOrdered(
+    packed(a.0, b.0, c.0, d.0, encoder.search), to: block.firstCodes + i / 2,
+    packedLinear(a.1, b.1, c.1, d.1), to: block.secondCodes + i / 2)
 }
 
 extension NibbleMoment {
@@ -135,92 +233,4 @@ extension NibbleMoment {
   }
 }
 
-/// The bytes that `nibblePairs` has made, in order: 32 of `a`, then 32 of `b`.
-@inline(__always)
-private func twoOrderedHalves(_ a: __m512i, _ b: __m512i) -> __m512i {
-  // In quarter q there now are the q-th two bytes of four registers, of `a` and then of `b`.
-  let bytes = _mm512_packus_epi16(a, b)
-  let order = SIMD32<UInt16>(
-    0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31
-  )
-  return _mm512_permutexvar_epi16(unsafeBitCast(order, to: __m512i.self), bytes)
-}
-
-// MARK: - Blocks out of the ordinary
-
-private enum Stages: NibbleStages {
-  @inline(__always)
-  static func absmax(_ values: UnsafePointer<Float>, _ count: Int) -> Float { avx512Absmax(values, count) }
-
-  @inline(__always)
-  static func adam(
-    _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
-    _ firstMoments: UnsafeMutablePointer<Float>, _ secondMoments: UnsafeMutablePointer<Float>,
-    _ count: Int, _ constants: AdamConstants
-  ) -> MomentMaxima {
-    avx512Adam(parameters, gradients, firstMoments, secondMoments, count, constants)
-  }
-
-  @inline(__always)
-  static func momentum(
-    _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
-    _ buffers: UnsafeMutablePointer<Float>, _ count: Int, _ constants: MomentumConstants
-  ) -> Float {
-    avx512Momentum(parameters, gradients, buffers, count, constants)
-  }
-
-  @inline(__always)
-  static func decode(
-    _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap,
-    _ values: UnsafeMutablePointer<Float>
-  ) {
-    avx512DecodeNibbles(codes, count, scale, map, values)
-  }
-
-  @inline(__always)
-  static func encode(
-    _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: NibbleMap,
-    _ codes: UnsafeMutablePointer<UInt8>
-  ) {
-    avx512EncodeNibbles(values, count, reciprocal, map, codes)
-  }
-}
-
-// Functions of their own, so that the fused loops come in three kinds and these do not.
-
-@inline(never)
-func adamByStages(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ constants: AdamConstants
-) -> Int {
-  adamOnNibbles(Stages.self, run, first, second, constants)
-}
-
-@inline(never)
-func adamByStages(
-  _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
-) -> Int {
-  adamOnSlices(Stages.self, run, first, second, constants)
-}
-
-@inline(never)
-func momentumByStages(_ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants) -> Int {
-  momentumOnNibbles(Stages.self, run, buffer, constants)
-}
-
-@inline(never)
-func raiseByStages(
-  _ run: BlockRun, _ second: SliceMoment, _ maxima: UnsafeMutablePointer<Int32>, _ constants: AdamConstants
-) {
-  raiseAdamSlices(Stages.self, run, second, maxima, constants)
-}
-
-extension BlockRun {
-  @inline(__always)
-  func only(_ block: Int) -> BlockRun {
-    var run = self
-    run.firstBlock = block
-    run.endBlock = block &+ 1
-    return run
-  }
-}
 #endif

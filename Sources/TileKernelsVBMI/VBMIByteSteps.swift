@@ -41,6 +41,9 @@ private func adam(
     var secondMaximum = firstMaximum
     var i = 0
     while i < count {
+      prefetchAhead(p + i, g + i)
+      prefetchAhead(firstCodes + i, bits: 8)
+      prefetchAhead(secondCodes + i, bits: 8)
       let g = decayed(g + i, p + i, rule)
       let (firstBytes, secondBytes) = (
         signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
@@ -116,6 +119,8 @@ private func momentum(
     var maximum = _mm512_setzero_si512()
     var i = 0
     while i < count {
+      prefetchAhead(p + i, g + i)
+      prefetchAhead(codes + i, bits: 8)
       let g = decayed(g + i, p + i, rule)
       let newB = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
         bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
@@ -181,6 +186,17 @@ private func decayed(
     bits(decayed(load(gradients + i), load(parameters + i), rule))
   }
   return (sixteen(0), sixteen(16), sixteen(32), sixteen(48))
+}
+
+/// Asks for the lines of 64 elements that come later.
+@inline(__always)
+private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>) {
+  var i = 0
+  while i < 64 {
+    TileKernelsAVX512.prefetchAhead(parameters + i)
+    TileKernelsAVX512.prefetchAhead(gradients + i)
+    i &+= 16
+  }
 }
 
 @inline(__always)

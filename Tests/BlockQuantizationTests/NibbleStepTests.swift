@@ -35,12 +35,13 @@ final class NibbleStepTests: XCTestCase {
   private struct Case {
     let count, blockSize: Int
     let parameters, gradients, first, second: [Float]
+    let firstMap: Codebook
     let scaleRule: ScaleRule
     let adam: AdamConstants
 
     func moments() -> (first: Moment, second: Moment) {
       (
-        Moment(BlockQuantizer(.dynamic4, blockSize: blockSize, scaleRule: scaleRule), first),
+        Moment(BlockQuantizer(firstMap, blockSize: blockSize, scaleRule: scaleRule), first),
         Moment(BlockQuantizer(.linear4Unsigned, blockSize: blockSize), second)
       )
     }
@@ -48,20 +49,47 @@ final class NibbleStepTests: XCTestCase {
 
   private func cases() -> [Case] {
     var generator = SeededGenerator()
-    return (0..<80).map { index in
-      let count = index < 40 ? index + 1 : 300 + 31 * index
-      let special: [Float] = [0, .leastNonzeroMagnitude * 700, .greatestFiniteMagnitude, .infinity, .nan, 1e30, -1e-20]
-      let gradients = (0..<count).map { element in
-        index % 4 == 3 && element % 97 == 5 ? special[(element / 97) % special.count] : generator.wideRange()
+    return thresholdCases()
+      + (0..<440).map { index in
+        let count = index < 400 ? index + 1 : 31 * (index - 350)
+        let special: [Float] = [
+          0, .leastNonzeroMagnitude * 700, .greatestFiniteMagnitude, .infinity, .nan, 1e30, -1e-20,
+        ]
+        let gradients = (0..<count).map { element in
+          index % 4 == 3 && element % 97 == 5 ? special[(element / 97) % special.count] : generator.wideRange()
+        }
+        return Case(
+          count: count, blockSize: [64, 128, 100, 256][index % 4],
+          parameters: (0..<count).map { element in
+            index % 5 == 4 && element % 53 == 7 ? AdamConstants.specialParameters[element % 4] : generator.normal()
+          }, gradients: gradients,
+          first: (0..<count).map { _ in generator.wideRange() },
+          second: (0..<count).map { _ in generator.wideRange().magnitude },
+          firstMap: index % 3 == 0 ? .dynamic4 : .normalFloat4, scaleRule: index % 2 == 0 ? .absmax : .signedExtreme,
+          adam: AdamConstants.ofEachKind[index / 4 % 3])
       }
+  }
+
+  /// Moments that are the gradients and their squares, in blocks whose scales are 1: they fall on all thresholds and next
+  /// to them.
+  private func thresholdCases() -> [Case] {
+    let adam = AdamConstants(
+      beta1: 0, oneMinusBeta1: 1, beta2: 0, oneMinusBeta2: 1, stepSize: 0.1, scaledEpsilon: 1e-8, coupledDecay: 0,
+      decoupledDecay: 0)
+    return [Codebook.normalFloat4, .dynamic4].map { map in
+      let places: [Float] = map.thresholds + Codebook.linear4Unsigned.thresholds.map { $0.squareRoot() } + [0, 1]
+      var gradients: [Float] = []
+      for place in places {
+        for distance in -8...8 {
+          if gradients.count % 64 == 0 { gradients.append(1) }
+          let value = place + Float(distance) * place.ulp
+          if value.magnitude < 1 { gradients.append(distance % 3 == 0 ? -value : value) }
+        }
+      }
+      let zeros = [Float](repeating: 0, count: gradients.count)
       return Case(
-        count: count, blockSize: [64, 128, 100, 256][index % 4],
-        parameters: (0..<count).map { element in
-          index % 5 == 4 && element % 53 == 7 ? AdamConstants.specialParameters[element % 4] : generator.normal()
-        }, gradients: gradients,
-        first: (0..<count).map { _ in generator.wideRange() },
-        second: (0..<count).map { _ in generator.wideRange().magnitude },
-        scaleRule: index % 2 == 0 ? .absmax : .signedExtreme, adam: AdamConstants.ofEachKind[index / 4 % 3])
+        count: gradients.count, blockSize: 64, parameters: zeros, gradients: gradients, first: zeros, second: zeros,
+        firstMap: map, scaleRule: .absmax, adam: adam)
     }
   }
 

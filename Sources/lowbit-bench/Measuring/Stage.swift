@@ -30,8 +30,7 @@ final class StageMemory {
   let blockSize = BlockQuantizer.dynamic8.blockSize
   private let signed = BlockQuantizer.dynamic8.codec
   private let unsigned = BlockQuantizer.dynamic8Unsigned.codec
-  let signed4 = BlockQuantizer.dynamic4.codec
-  let unsigned4 = BlockQuantizer.linear4Unsigned.codec
+  private let signed4 = BlockQuantizer.dynamic4.codec
   let parameters: UnsafeMutablePointer<Float>
   let gradients: UnsafeMutablePointer<Float>
   /// Moments of the rules. They start at 0 and settle near the gradients, so that none becomes subnormal.
@@ -41,10 +40,10 @@ final class StageMemory {
   let squares: UnsafeMutablePointer<Float>
   let decoded: UnsafeMutablePointer<Float>
   let decodedSquares: UnsafeMutablePointer<Float>
-  private let scales: UnsafeMutablePointer<Float>
   let signedCodes: UnsafeMutablePointer<UInt8>
   let unsignedCodes: UnsafeMutablePointer<UInt8>
   let fewBits = FewBitsMemory()
+  let nibbles = NibbleMemory()
 
   init() {
     let count = count
@@ -62,13 +61,12 @@ final class StageMemory {
     squares = array { gradient($0) * gradient($0) }
     decoded = array { _ in 0 }
     decodedSquares = array { _ in 0 }
-    scales = array { _ in 0.01 }
     signedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 3)) }
     unsignedCodes = array { UInt8(truncatingIfNeeded: randomBits(at: $0, stream: 4)) }
   }
 
   deinit {
-    for floats in [parameters, gradients, first, second, squares, decoded, decodedSquares, scales] {
+    for floats in [parameters, gradients, first, second, squares, decoded, decodedSquares] {
       floats.deallocate()
     }
     for codes in [signedCodes, unsignedCodes] { codes.deallocate() }
@@ -77,7 +75,10 @@ final class StageMemory {
   /// The stage on all blocks.
   func body(of stage: Stage, _ kernels: KernelSet) -> TimedBody {
     TimedBody(count: count) { [self] in
-      for start in stride(from: 0, to: count, by: blockSize) { run(stage, start, kernels) }
+      switch stage {
+      case .adamOnNibbles, .raiseSlices, .adamOnSlices: runOverBlocks(stage, kernels)
+      default: for start in stride(from: 0, to: count, by: blockSize) { run(stage, start, kernels) }
+      }
     }
   }
 
@@ -104,31 +105,14 @@ final class StageMemory {
       _ = signed.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start, kernels)
     case .encodeUnsigned:
       _ = unsigned.encode(squares + start, count: blockSize, absmax: 1e-4, codes: unsignedCodes + start, kernels)
-    case .adamOnNibbles:
-      _ = kernels.adamOnNibbles(
-        blockRun(start), nibbleMoment(signed4, signedCodes, decoded),
-        nibbleMoment(unsigned4, unsignedCodes, decodedSquares),
-        adamConstants)
     case .decodeNibbles:
       signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
     case .encodeNibbles:
       _ = signed4.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start / 2, kernels)
-    case .raiseSlices, .adamOnSlices, .decodeLevels, .encodePacked, .fillUniforms, .fastQuantile, .encodeLogarithmic:
+    case .adamOnNibbles, .raiseSlices, .adamOnSlices: break
+    case .decodeLevels, .encodePacked, .fillUniforms, .fastQuantile, .encodeLogarithmic:
       runFewBits(stage, start, kernels)
     }
-  }
-
-  func blockRun(_ start: Int) -> BlockRun {
-    BlockRun(
-      parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
-      blocks: start / blockSize..<start / blockSize + 1)
-  }
-
-  func nibbleMoment(
-    _ codec: BlockCodec, _ codes: UnsafeMutablePointer<UInt8>, _ values: UnsafeMutablePointer<Float>
-  ) -> NibbleMoment {
-    guard case .nibbles(let map) = codec.map else { fatalError("not a codebook of 4-bit codes") }
-    return NibbleMoment(codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: values)
   }
 
   private func signedBlock(_ start: Int) -> ByteBlock {

@@ -1,29 +1,20 @@
 import BlockQuantization
 import TileKernels
 
-/// What the stages of scales per row and column and of logarithmic codes need beside the blocks' data.
+/// What the stages of logarithmic codes need beside the blocks' data.
 final class FewBitsMemory {
   static let blockSize = LogarithmicStep.blockSize
   let signed = BlockQuantizer.dynamic2.codec
-  /// 2048 values, a block of 256 a row.
-  let shape = SliceShape([8, 256])
-  /// Of the rows, then of the columns.
-  let scales = FewBitsMemory.array(264) { _ in 1e-4 as Float }
-  let reciprocals = FewBitsMemory.array(264) { _ in 1e4 as Float }
-  let maxima = FewBitsMemory.array(264) { _ in 0 as Int32 }
-  let walkMemory = FewBitsMemory.array(4) { _ in 0 }
   let levels = FewBitsMemory.array(16) { [1e-4, 1e-5, 1e-6, 1e-7][$0 % 4] as Float }
   /// The levels but the first, ascending.
   let thresholds = FewBitsMemory.array(16) { $0 < 3 ? [1e-7, 1e-6, 1e-5][$0] : Float.infinity }
   let uniforms = FewBitsMemory.array(2048) { (1 + randomValue(at: $0, stream: 5)) / 2 }
 
   deinit {
-    for floats in [scales, reciprocals, levels, thresholds, uniforms] { floats.deallocate() }
-    maxima.deallocate()
-    walkMemory.deallocate()
+    for floats in [levels, thresholds, uniforms] { floats.deallocate() }
   }
 
-  private static func array<Element>(_ count: Int, _ value: (Int) -> Element) -> UnsafeMutablePointer<Element> {
+  static func array<Element>(_ count: Int, _ value: (Int) -> Element) -> UnsafeMutablePointer<Element> {
     let memory = UnsafeMutablePointer<Element>.allocate(capacity: count)
     for i in 0..<count { (memory + i).initialize(to: value(i)) }
     return memory
@@ -32,15 +23,8 @@ final class FewBitsMemory {
 
 extension StageMemory {
   func runFewBits(_ stage: Stage, _ start: Int, _ kernels: KernelSet) {
-    switch stage {
-    case .raiseSlices: kernels.raiseAdamSlices(blockRun(start), sliceMoment, fewBits.maxima, adamConstants)
-    case .adamOnSlices:
-      _ = kernels.adamOnSlices(
-        blockRun(start), nibbleMoment(signed4, signedCodes, decoded), sliceMoment, adamConstants)
-    default:
-      for start in stride(from: start, to: start + blockSize, by: FewBitsMemory.blockSize) {
-        runLogarithmic(stage, start, FewBitsMemory.blockSize, kernels)
-      }
+    for start in stride(from: start, to: start + blockSize, by: FewBitsMemory.blockSize) {
+      runLogarithmic(stage, start, FewBitsMemory.blockSize, kernels)
     }
   }
 
@@ -58,12 +42,5 @@ extension StageMemory {
         bits: 2, log2Base: -3.32, leastFactor: 0.1, thresholds: UnsafePointer(fewBits.thresholds))
       kernels.encodeLogarithmic(squares + start, fewBits.uniforms + start, count, levels, codes)
     }
-  }
-
-  private var sliceMoment: SliceMoment {
-    guard case .nibbles(let map) = unsigned4.map else { fatalError("not a codebook of 4-bit codes") }
-    return SliceMoment(
-      codes: unsignedCodes, map: map, geometry: fewBits.shape.geometry, scales: fewBits.scales,
-      reciprocals: fewBits.reciprocals, values: decodedSquares, walkMemory: fewBits.walkMemory)
   }
 }

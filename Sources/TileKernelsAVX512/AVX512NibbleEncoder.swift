@@ -1,0 +1,89 @@
+// Encoders whose result is the lowest bits of a sum: one fused multiplication and addition rounds once, to a whole number,
+// because the sum's last bit is worth one. What lies above those bits falls away while packing.
+#if arch(x86_64)
+import TileKernels
+import _Builtin_intrinsics.intel
+
+/// As `linearCodes`, but of no more than values from 0 to 1: their codes in the lowest 16 bits of each lane, −1 for 0.
+///
+/// 16·x − 1, rounded to nearest, but a tie goes to the lower code: the factor is the float below 16, which takes a tie
+/// below itself, and moves no other value as far as to a tie.
+@inline(__always)
+func linearSums(_ values: __m512) -> __m512i {
+  bits(_mm512_fmadd_ps(values, _mm512_set1_ps(0x1.fffffep3), _mm512_set1_ps(0x1.8p23 - 1)))
+}
+
+/// Finds codes by `NibbleSteps` where the map has them, by a binary search elsewhere: a constant, as loops are made for
+/// each.
+typealias NibbleSearch = (
+  hasSteps: Bool, lowThresholds: __m512, highThresholds: __m512, codesUpTo: __m512i, codesAbove: __m512i,
+  above: __m512i, binary: ThresholdSearch
+)
+
+@inline(__always)
+func nibbleSearch(_ map: NibbleMap, hasSteps: Bool) -> NibbleSearch {
+  let steps = map.vectors.pointee.steps
+  return (
+    hasSteps: hasSteps, lowThresholds: steps.lowThresholds, highThresholds: steps.highThresholds,
+    codesUpTo: unsafeBitCast(steps.codesUpTo, to: __m512i.self),
+    codesAbove: unsafeBitCast(steps.codesAbove, to: __m512i.self),
+    // Converted, so that the compiler does not know it: see `thresholdSearch`.
+    above: _mm512_cvttps_epi32(_mm512_set1_ps(32)), binary: thresholdSearch(map)
+  )
+}
+
+/// What `packed` makes codes of, in the lowest 16 bits of each lane.
+@inline(__always)
+func keys(_ values: __m512, _ search: NibbleSearch) -> __m512i {
+  guard search.hasSteps else { return searched(values, search.binary) }
+  let step = bits(
+    _mm512_fmadd_ps(values, _mm512_set1_ps(NibbleSteps.slope), _mm512_set1_ps(NibbleSteps.offset)))
+  let threshold = _mm512_permutex2var_ps(search.lowThresholds, step, search.highThresholds)
+  return _mm512_mask_add_epi32(step, isGreater(values, threshold), step, search.above)
+}
+
+/// 64 codes of four bits as bytes in words, as `storeOrdered` wants them.
+@inline(__always)
+func packed(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i, _ search: NibbleSearch) -> __m512i {
+  let (low, high) = (lowWords(a, b), lowWords(c, d))
+  guard search.hasSteps else { return pairs(low, high) }
+  return pairs(
+    _mm512_permutex2var_epi16(search.codesUpTo, low, search.codesAbove),
+    _mm512_permutex2var_epi16(search.codesUpTo, high, search.codesAbove))
+}
+
+/// The same of `linearSums`.
+@inline(__always)
+func packedLinear(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i) -> __m512i {
+  pairs(lowWords(a, b), lowWords(c, d))
+}
+
+/// The lowest 16 bits of each lane, in order.
+@inline(__always)
+private func lowWords(_ a: __m512i, _ b: __m512i) -> __m512i {
+  let even = SIMD32<UInt16>(
+    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
+    32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62)
+  return _mm512_permutex2var_epi16(a, unsafeBitCast(even, to: __m512i.self), b)
+}
+
+/// Even + 16 · odd of 64 words, −1 as 0: in each quarter four of the first half, then four of the second.
+@inline(__always)
+private func pairs(_ low: __m512i, _ high: __m512i) -> __m512i {
+  _mm512_maddubs_epi16(_mm512_packus_epi16(low, high), _mm512_set1_epi16(0x1001))
+}
+
+/// Writes 64 codes of each of two moments.
+@inline(__always)
+func storeOrdered(
+  _ first: __m512i, to firstCodes: UnsafeMutablePointer<UInt8>, _ second: __m512i,
+  to secondCodes: UnsafeMutablePointer<UInt8>
+) {
+  // In each quarter there now are four bytes of the first half of `first`, four of its second half; then of `second`.
+  let order = SIMD16<Int32>(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
+  let bytes = _mm512_permutexvar_epi32(
+    unsafeBitCast(order, to: __m512i.self), _mm512_packus_epi16(first, second))
+  UnsafeMutableRawPointer(firstCodes).storeBytes(of: bytes.lowHalf, as: SIMD4<Int64>.self)
+  UnsafeMutableRawPointer(secondCodes).storeBytes(of: bytes.highHalf, as: SIMD4<Int64>.self)
+}
+#endif

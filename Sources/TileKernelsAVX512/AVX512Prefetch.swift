@@ -1,0 +1,26 @@
+// The loops make so much of each cache line that the lines in flight within the processor's window do not keep memory
+// busy, and its own prefetchers stop at each page: lines are asked for by hand. What is asked for may be beyond the end.
+#if arch(x86_64)
+
+/// The compiler's own intrinsic. The module of C intrinsics has it as a macro only, which Swift does not see.
+@_silgen_name("llvm.prefetch.p0")
+@usableFromInline
+func prefetch(_ address: UnsafeRawPointer, _ isForWriting: Int32, _ locality: Int32, _ isData: Int32)
+
+/// Elements from what is asked for to what is worked on.
+@inlinable @inline(__always)
+var prefetchDistance: Int { 512 }
+
+/// Asks for the line of an element that comes later.
+@inlinable @inline(__always)
+package func prefetchAhead(_ elements: UnsafePointer<Float>) { prefetch(elements + prefetchDistance, 0, 3, 1) }
+
+@inlinable @inline(__always)
+package func prefetchAhead(_ elements: UnsafeMutablePointer<Float>) { prefetch(elements + prefetchDistance, 1, 3, 1) }
+
+/// The same for codes of so many bits.
+@inlinable @inline(__always)
+package func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
+  prefetch(codes + prefetchDistance / 8 &* bits, 1, 3, 1)
+}
+#endif
