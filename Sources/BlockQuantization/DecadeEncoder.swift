@@ -46,12 +46,11 @@ struct DecadeEncoder {
   }
 
   /// The lowest region of each octave pair from 48 to 63. A pair spans a factor of 4, so it meets at most one end.
-  private static func regions(ends: SIMD8<Float>) -> SIMD32<UInt8> {
-    var regions = SIMD32<UInt8>()
+  private static func regions(ends: SIMD8<Float>) -> SIMD16<UInt8> {
+    var regions = SIMD16<UInt8>()
     for pair in 1..<16 {
       let smallest = Float(bitPattern: UInt32(pair + 48) << 24)
       regions[pair] = UInt8(ends.indices.count { ends[$0] < smallest })
-      regions[pair + 16] = regions[pair]
     }
     return regions
   }

@@ -29,8 +29,8 @@ public struct ByteMap {
 /// level = min(base + ⌊magnitude · slope + offset⌋, last).
 public struct DecadeTables {
   public var isSigned: Bool
-  /// For octave pairs 48…63, at byte 0…15, and once more at 16…31.
-  public var regions: SIMD32<UInt8>
+  /// For octave pairs 48…63.
+  public var regions: SIMD16<UInt8>
   /// The largest magnitude of each region but the last.
   public var ends: SIMD8<Float>
   /// Of regions 0 to 7. Those of region 8 are zeros, as of region 0, for permutations that wrap around.
@@ -39,7 +39,7 @@ public struct DecadeTables {
   public var bases, lasts: SIMD16<UInt8>
 
   public init(
-    isSigned: Bool, regions: SIMD32<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>,
+    isSigned: Bool, regions: SIMD16<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>,
     bases: SIMD16<UInt8>, lasts: SIMD16<UInt8>
   ) {
     self.isSigned = isSigned

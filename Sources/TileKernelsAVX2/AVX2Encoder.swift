@@ -103,8 +103,8 @@ private func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVecto
     _mm256_broadcastsi128_si256(unsafeBitCast(bytes, to: __m128i.self))
   }
   return (
-    regions: unsafeBitCast(tables.regions, to: __m256i.self), ends: unsafeBitCast(tables.ends, to: __m256i.self),
-    slopes: tables.slopes, offsets: tables.offsets, bases: twice(tables.bases), lasts: twice(tables.lasts)
+    regions: twice(tables.regions), ends: unsafeBitCast(tables.ends, to: __m256i.self), slopes: tables.slopes,
+    offsets: tables.offsets, bases: twice(tables.bases), lasts: twice(tables.lasts)
   )
 }
 

@@ -37,7 +37,7 @@ package typealias DecadeVectors = (
 package func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVectors {
   let tables = tables.pointee
   return (
-    regions: fourTimes(tables.regions.lowHalf), ends: SIMD16(lowHalf: tables.ends, highHalf: SIMD8()),
+    regions: fourTimes(tables.regions), ends: SIMD16(lowHalf: tables.ends, highHalf: SIMD8()),
     slopes: SIMD16(lowHalf: tables.slopes, highHalf: SIMD8()),
     offsets: SIMD16(lowHalf: tables.offsets, highHalf: SIMD8()), bases: fourTimes(tables.bases),
     lasts: fourTimes(tables.lasts),
