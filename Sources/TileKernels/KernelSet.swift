@@ -46,8 +46,8 @@ public final class KernelSet: Sendable {
   public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
   public let fastQuantile: @Sendable (Values, Int) -> Float
   public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
-  /// Adam with logarithmic second moments in two halves, where that is faster than stage by stage.
-  public let logarithmicStep: LogarithmicStep?
+  /// Whole steps over codes of 2 to 4 bits, where the set has any.
+  public let packedSteps: PackedSteps?
 
   public init(
     name: String,
@@ -85,7 +85,7 @@ public final class KernelSet: Sendable {
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
     encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
-    logarithmicStep: LogarithmicStep? = nil
+    packedSteps: PackedSteps? = nil
   ) {
     self.name = name
     self.absmax = absmax
@@ -115,6 +115,6 @@ public final class KernelSet: Sendable {
     self.fillUniforms = fillUniforms
     self.fastQuantile = fastQuantile
     self.encodeLogarithmic = encodeLogarithmic
-    self.logarithmicStep = logarithmicStep
+    self.packedSteps = packedSteps
   }
 }

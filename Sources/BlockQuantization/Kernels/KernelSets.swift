@@ -66,7 +66,7 @@ extension KernelSet {
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
-      logarithmicStep: LogarithmicStep(makeMoments: avx512MakeMoments, moveAndEncode: avx512MoveAndEncode))
+      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms))
   }
   #endif
 

@@ -38,14 +38,9 @@ struct TensorTask {
       case .momentum(let constants): return kernels.momentumOnNibbles(run, nibbles, constants)
       }
     }
+    if let skippedCount = updateInWholeSteps(blocks: blocks, scratch, kernels) { return skippedCount }
     var skippedCount = 0
-    if let logarithmic = LogarithmicTask(self, scratch, kernels) {
-      for block in blocks where !logarithmic.update(block: block) && !update(block: block, scratch, kernels) {
-        skippedCount += 1
-      }
-    } else {
-      for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
-    }
+    for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
     return skippedCount
   }
 
@@ -108,4 +103,6 @@ struct TensorTask {
 struct BlockScratch {
   let first: MomentScratch
   let second: MomentScratch
+  /// The same memory, and more, for steps that go over several blocks at a time.
+  let floats: UnsafeMutablePointer<Float>
 }

@@ -3,7 +3,7 @@ import TileKernels
 
 /// What the stages of scales per row and column and of logarithmic codes need beside the blocks' data.
 final class FewBitsMemory {
-  static let blockSize = LogarithmicStep.blockSize
+  static let blockSize = PackedSteps.blockSize
   let signed = BlockQuantizer.dynamic2.codec
   /// 2048 values, a block of 256 a row.
   let shape = SliceShape([8, 256])
