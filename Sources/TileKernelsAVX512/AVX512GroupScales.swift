@@ -52,41 +52,60 @@ func isOrdinary(_ index: Int, _ memory: GroupMemory) -> Bool {
     && memory.secondScales[index] >= .leastNormalMagnitude && memory.bases[index] < 1
 }
 
-/// What the second pass needs to know, from the maxima and minima of the first. Not inlined: nine loops share it.
+/// What the second pass needs to know, from the maxima and minima of the first. Not inlined: all loops share it.
 @inline(never)
 func findScales(_ memory: GroupMemory, _ count: Int, _ kind: BlockScale, lastCode: Int) {
   // The first moments' maxima in the lower half, the second's in the upper.
   let maxima = merged(eighths(memory.firstMaxima), eighths(memory.secondMaxima), ones(0), ones(1))
-  let floats = unsafeBitCast(maxima, to: SIMD16<Float>.self)
-  UnsafeMutableRawPointer(memory.firstScales).storeBytes(of: floats.lowHalf, as: SIMD8<Float>.self)
-  UnsafeMutableRawPointer(memory.secondScales).storeBytes(of: floats.highHalf, as: SIMD8<Float>.self)
+  findFirstScales(memory, count, kind, unsafeBitCast(maxima, to: __m512.self))
   findQuantiles(memory, count)
-  for i in 0..<groupSize {
-    let scale = memory.secondScales[i]
-    let base = LogarithmicBase(quantile: Double(memory.quantiles[i]), largest: scale, lastCode: lastCode)
-    memory.bases[i] = base.base
-    memory.logarithms[i] = base.log2
-    let factor = 1 / base.log2
-    // The places' errors. Of the uniforms, which come with 16 bits, and of rounding from 128 to 256: 4.0e−5 together. Of the
-    // logarithms, of rounding larger numbers, and of the exact way: 4.4e−5, all to be divided by the base's logarithm.
-    let margin = 4.6e-5 + 5.3e-5 * factor.magnitude
-    memory.factors[i] = factor
-    let logarithm = LogarithmicBase.log2(Double(scale), over: 1) - Double(logarithmAt0)
-    memory.offsets[i] = Float(Double(firstPlace + margin) - logarithm * Double(factor))
-    let limit = 0x1p17 * margin + 2
-    memory.limits[i] = limit < 65535 ? limit : 65535
-  }
+  findBases(memory, unsafeBitCast(_mm512_permutexvar_epi32(lanes(from: 8), maxima), to: __m512.self), lastCode)
+}
+
+@inline(__always)
+private func findFirstScales(_ memory: GroupMemory, _ count: Int, _ kind: BlockScale, _ maxima: __m512) {
+  // As `BlockScale` has it. What is no number is larger than any.
+  let isNormal = _mm512_movepi32_mask(
+    _mm512_sub_epi32(_mm512_set1_epi32(Int32(bitPattern: Float.leastNormalMagnitude.bitPattern) &- 1), bits(maxima)))
+  var scales = _mm512_maskz_mov_ps(isNormal, maxima)
+  storeEight(scales, to: memory.firstScales)
   if case .signedExtreme = kind {
     for i in 0..<count {
       memory.firstScales[i] = kind.scale(
         of: memory.firstMoments + i &* PackedSteps.blockSize, PackedSteps.blockSize, absmax: memory.firstScales[i])
     }
+    scales = load(memory.firstScales)
   }
-  for i in 0..<groupSize {
-    let scale = memory.firstScales[i]
-    memory.firstScales[i] = scale.magnitude < .leastNormalMagnitude ? 0 : scale
-    memory.firstReciprocals[i] = scaleReciprocal(memory.firstScales[i])
-  }
+  storeEight(
+    _mm512_maskz_mov_ps(isNormal, _mm512_div_ps(_mm512_set1_ps(1), scales)), to: memory.firstReciprocals)
+}
+
+/// Bases, and what places among the levels follow from.
+@inline(__always)
+private func findBases(_ memory: GroupMemory, _ scales: __m512, _ lastCode: Int) {
+  let (base, log2) = logarithmicBases(load(memory.quantiles), scales, lastCode: lastCode)
+  let factor = _mm512_div_ps(_mm512_set1_ps(1), log2)
+  // How far places can be off. The uniforms have 16 bits, and between 128 and 256 is rounded twice: 2.5e−5 together. The
+  // logarithms, larger numbers' rounding and that of the exact way: 1.1e−4, all divided by the base's logarithm.
+  let margin = _mm512_fnmadd_ps(factor, _mm512_set1_ps(1.2e-4), _mm512_set1_ps(3e-5))
+  // Half of what the uniforms lack.
+  let start = _mm512_add_ps(margin, _mm512_set1_ps(firstPlace + 0x1p-17))
+  let logarithms = _mm512_sub_pd(
+    binaryLogarithm(widened(scales), over: _mm512_set1_pd(1)), _mm512_set1_pd(Double(logarithmAt0)))
+  storeEight(scales, to: memory.secondScales)
+  storeEight(base, to: memory.bases)
+  storeEight(log2, to: memory.logarithms)
+  storeEight(factor, to: memory.factors)
+  storeEight(narrowed(_mm512_fnmadd_pd(logarithms, widened(factor), widened(start))), to: memory.offsets)
+  storeEight(
+    _mm512_min_ps(_mm512_fmadd_ps(margin, _mm512_set1_ps(0x1p17), _mm512_set1_ps(2)), _mm512_set1_ps(65535)),
+    to: memory.limits)
+}
+
+@inline(__always)
+private func storeEight(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
+  UnsafeMutableRawPointer(pointer).storeBytes(
+    of: unsafeBitCast(vector, to: SIMD16<Float>.self).lowHalf, as: SIMD8<Float>.self)
 }
 
 // MARK: - Maxima

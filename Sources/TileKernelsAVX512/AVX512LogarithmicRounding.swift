@@ -22,28 +22,26 @@ func randomLanes(_ key: UInt64) -> RandomLanes {
   )
 }
 
-/// The random numbers of sixteen elements times 2^32, before the last xor, which does not change the upper half.
+/// The next sixteen random numbers times 2^32, before the last xor, which does not change the upper half.
 @inline(__always)
-func randomBits(from element: Int, _ lanes: RandomLanes) -> __m512i {
-  let offset = Int32(truncatingIfNeeded: element) &* Int32(bitPattern: 0x9e37_79b9)
-  var h = _mm512_add_epi32(lanes.first, _mm512_set1_epi32(offset))
-  h = _mm512_mullo_epi32(
-    _mm512_xor_si512(h, _mm512_srli_epi32(h, 16)), _mm512_set1_epi32(Int32(bitPattern: 0x7feb_352d)))
-  h = _mm512_add_epi32(h, lanes.high)
+func randomBits(_ states: inout __m512i, _ lanes: RandomLanes) -> __m512i {
+  var h = _mm512_xor_si512(states, _mm512_srli_epi32(states, 16))
+  states = _mm512_add_epi32(states, _mm512_set1_epi32(16 &* Int32(bitPattern: 0x9e37_79b9)))
+  h = _mm512_add_epi32(_mm512_mullo_epi32(h, _mm512_set1_epi32(Int32(bitPattern: 0x7feb_352d))), lanes.high)
   return _mm512_mullo_epi32(
     _mm512_xor_si512(h, _mm512_srli_epi32(h, 15)), _mm512_set1_epi32(Int32(bitPattern: 0x846c_a68b)))
 }
 
 // MARK: - The quick way
 
-/// What the place of a value follows from: logarithm · factor + uniform + offset.
+/// What the place of a value follows from: logarithm · factor + offset, at most that of the smallest level, + uniform.
 typealias QuickRounding = (factor: __m512, offset: __m512, highest: __m512, limit: __m512i)
 
 @inline(__always)
 func quickRounding(_ memory: GroupMemory, _ index: Int, _ bits: Int) -> QuickRounding {
   (
     factor: _mm512_set1_ps(memory.factors[index]), offset: _mm512_set1_ps(memory.offsets[index]),
-    highest: _mm512_set1_ps(firstPlace + 0.5 + Float((1 &<< Int32(truncatingIfNeeded: bits)) &- 1)),
+    highest: _mm512_set1_ps(firstPlace + Float((1 &<< Int32(truncatingIfNeeded: bits)) &- 1)),
     limit: _mm512_cvttps_epi32(_mm512_set1_ps(memory.limits[index]))
   )
 }
@@ -53,27 +51,26 @@ func quickRounding(_ memory: GroupMemory, _ index: Int, _ bits: Int) -> QuickRou
 var firstPlace: Float { @inline(__always) get { 128 } }
 
 /// The constant term of the approximate logarithm.
-var logarithmAt0: Float { @inline(__always) get { -2.800364 } }
+var logarithmAt0: Float { @inline(__always) get { -2.5128546 } }
 
-/// An approximate binary logarithm less the constant term; −∞ of 0. Within 2.2e−5 of normal numbers.
+/// An approximate binary logarithm less the constant term; −∞ of 0. Within 9.6e−5 of normal numbers.
 @inline(__always)
 private func logarithm(_ values: __m512) -> __m512 {
   let mantissa = unsafeBitCast(
     _mm512_or_si512(
       _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff)), _mm512_set1_epi32(0x3f80_0000)), to: __m512.self)
-  var p = _mm512_fmadd_ps(mantissa, _mm512_set1_ps(0.04487361), _mm512_set1_ps(-0.4165637))
-  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(1.6311488))
-  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(-3.550793))
-  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(5.091711))
+  var p = _mm512_fmadd_ps(mantissa, _mm512_set1_ps(-0.081615806), _mm512_set1_ps(0.6451424))
+  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(-2.120675))
+  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(4.070091))
   return _mm512_fmadd_ps(mantissa, p, _mm512_getexp_ps(values))
 }
 
 /// The code in the upper half of each lane, on top of a constant whose lower eight bits are 0, and in the lower half how far
-/// above an integer the place is.
+/// above an integer the place is. The uniforms come with 16 bits.
 @inline(__always)
 func place(_ values: __m512, _ random: __m512i, _ rounding: QuickRounding) -> __m512i {
-  let uniforms = _mm512_fmadd_ps(_mm512_cvtepu32_ps(random), _mm512_set1_ps(0x1p-32), rounding.offset)
-  return bits(_mm512_min_ps(_mm512_fmadd_ps(logarithm(values), rounding.factor, uniforms), rounding.highest))
+  let least = _mm512_min_ps(_mm512_fmadd_ps(logarithm(values), rounding.factor, rounding.offset), rounding.highest)
+  return _mm512_add_epi32(bits(least), _mm512_srli_epi32(random, 16))
 }
 
 /// - Parameter closest: the least lower halves of a block's places.
@@ -95,8 +92,9 @@ func encodeExactly(
   let search = thresholdSearch(
     _mm512_permutexvar_ps(lanes(from: last, by: -1), geometricLevels(scale, base, bits, lanes())), bits, fromTop: true)
   let dither = dither(log2Base: log2Base, leastFactor: LogarithmicBase.leastFactor(base), scale: 0x1p-32)
+  var states = random.first
   @inline(__always) func sixteen(_ i: Int) -> __m512i {
-    var h = randomBits(from: i, random)
+    var h = randomBits(&states, random)
     h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16))
     // The upper 24 bits, where they are.
     let uniforms = _mm512_cvtepu32_ps(_mm512_and_si512(h, _mm512_set1_epi32(-256)))

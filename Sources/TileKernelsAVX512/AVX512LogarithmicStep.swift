@@ -10,121 +10,115 @@ package func avx512AdamOnLogarithms(
   _ run: BlockRun, _ first: PackedMoment, _ second: LogarithmicMoment, _ scratch: UnsafeMutablePointer<Float>,
   _ constants: AdamConstants
 ) -> UInt64 {
-  // Constant widths: a function for each of the second moment's, because the compiler would not inline nine loops in one.
-  switch second.bits {
-  case 2: adamOnLogarithms2(run, first, second, scratch, constants)
-  case 3: adamOnLogarithms3(run, first, second, scratch, constants)
-  default: adamOnLogarithms4(run, first, second, scratch, constants)
-  }
-}
-
-@inline(never)
-func adamOnLogarithms2(
-  _ run: BlockRun, _ first: PackedMoment, _ second: LogarithmicMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
-) -> UInt64 {
-  steps(run, first, second, 2, scratch, constants)
-}
-
-@inline(never)
-func adamOnLogarithms3(
-  _ run: BlockRun, _ first: PackedMoment, _ second: LogarithmicMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
-) -> UInt64 {
-  steps(run, first, second, 3, scratch, constants)
-}
-
-@inline(never)
-func adamOnLogarithms4(
-  _ run: BlockRun, _ first: PackedMoment, _ second: LogarithmicMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
-) -> UInt64 {
-  steps(run, first, second, 4, scratch, constants)
-}
-
-@inline(__always)
-private func steps(
-  _ run: BlockRun, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
-  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
-) -> UInt64 {
-  switch first.bits {
-  case 2: steps(run, first, 2, second, secondBits, scratch, constants)
-  case 3: steps(run, first, 3, second, secondBits, scratch, constants)
-  default: steps(run, first, 4, second, secondBits, scratch, constants)
-  }
-}
-
-@inline(__always)
-private func steps(
-  _ run: BlockRun, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment, _ secondBits: Int,
-  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
-) -> UInt64 {
   let memory = groupMemory(scratch)
   let wholeBlocks = min(run.endBlock, run.count / PackedSteps.blockSize)
   // A short last block.
   var left: UInt64 = wholeBlocks < run.endBlock ? 1 &<< UInt64(truncatingIfNeeded: wholeBlocks &- run.firstBlock) : 0
-  var block = run.firstBlock
-  while block < wholeBlocks {
-    let count = min(groupSize, wholeBlocks &- block)
-    if constants.decayTerms.areCoupled {
-      makeMoments(run, block, count, first, firstBits, second, secondBits, memory, adamVectors(constants, .all))
-    } else {
-      makeMoments(run, block, count, first, firstBits, second, secondBits, memory, adamVectors(constants, .none))
-    }
-    findScales(memory, count, first.scaleKind, lastCode: (1 &<< Int32(truncatingIfNeeded: secondBits)) &- 1)
-    for index in 0..<count {
-      guard isOrdinary(index, memory) else {
-        left |= 1 &<< UInt64(truncatingIfNeeded: block &+ index &- run.firstBlock)
-        continue
+  var start = run.firstBlock
+  var count = min(groupSize, wholeBlocks &- start)
+  var index = 0
+  while index < count {
+    makeMoments(run, start &+ index, index, first, second, scratch, constants)
+    index &+= 1
+  }
+  while count > 0 {
+    findScales(memory, count, first.scaleKind, lastCode: (1 &<< Int32(truncatingIfNeeded: second.bits)) &- 1)
+    let next = start &+ groupSize
+    // The first pass over the next group goes along, block by block, so that memory is read evenly.
+    index = 0
+    while index < count {
+      let block = start &+ index
+      if isOrdinary(index, memory) {
+        // Constant widths: a function for each of the second moment's, because the compiler would not inline nine loops in
+        // one.
+        switch second.bits {
+        case 2: moveAndEncode2(run, block, index, first, second, scratch, constants)
+        case 3: moveAndEncode3(run, block, index, first, second, scratch, constants)
+        default: moveAndEncode4(run, block, index, first, second, scratch, constants)
+        }
+      } else {
+        left |= 1 &<< UInt64(truncatingIfNeeded: block &- run.firstBlock)
       }
-      moveAndEncode(run, block &+ index, index, first, firstBits, second, secondBits, memory, constants)
+      if next &+ index < wholeBlocks { makeMoments(run, next &+ index, index, first, second, scratch, constants) }
+      index &+= 1
     }
-    block &+= groupSize
+    start = next
+    count = min(groupSize, wholeBlocks &- start)
   }
   return left
 }
 
-/// Of some neighbouring blocks.
+// MARK: - First pass
+
+/// Leaves a block's new moments, and what its scales follow from, in scratch memory.
+@inline(never)
+func makeMoments(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  // Two bits are read by fewer instructions.
+  if second.bits == 2 {
+    if first.bits == 2 {
+      makeMoments(run, block, index, first, 2, second, 2, scratch, constants)
+    } else {
+      makeMoments(run, block, index, first, first.bits, second, 2, scratch, constants)
+    }
+  } else {
+    makeMoments(run, block, index, first, first.bits, second, second.bits, scratch, constants)
+  }
+}
+
 @inline(__always)
 private func makeMoments(
-  _ run: BlockRun, _ block: Int, _ count: Int, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment,
-  _ secondBits: Int, _ memory: GroupMemory, _ rule: AdamVectors
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment,
+  _ secondBits: Int, _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
+  if constants.decayTerms.areCoupled {
+    makeMoments(run, block, index, first, firstBits, second, secondBits, scratch, adamVectors(constants, .all))
+  } else {
+    makeMoments(run, block, index, first, firstBits, second, secondBits, scratch, adamVectors(constants, .none))
+  }
+}
+
+@inline(__always)
+private func makeMoments(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment,
+  _ secondBits: Int, _ scratch: UnsafeMutablePointer<Float>, _ rule: AdamVectors
+) {
+  let memory = groupMemory(scratch)
   let firstReader = codeReader(bits: firstBits)
   let secondReader = codeReader(bits: secondBits)
   let firstTable = _mm512_permutexvar_ps(lanesAsCodes(bits: firstBits), load(first.values))
-  for index in 0..<count {
-    let start = (block &+ index) &* PackedSteps.blockSize
-    let (p, g) = (run.parameters + start, run.gradients + start)
-    let (firstCodes, secondCodes) = (first.codes + start / 8 &* firstBits, second.codes + start / 8 &* secondBits)
-    let offset = index &* PackedSteps.blockSize
-    let (m, v, d) = (memory.firstMoments + offset, memory.secondMoments + offset, memory.denominators + offset)
+  let start = block &* PackedSteps.blockSize
+  let (p, g) = (run.parameters + start, run.gradients + start)
+  let (firstCodes, secondCodes) = (first.codes + start / 8 &* firstBits, second.codes + start / 8 &* secondBits)
+  let offset = index &* PackedSteps.blockSize
+  let (m, v, d) = (memory.firstMoments + offset, memory.secondMoments + offset, memory.denominators + offset)
 
-    let firstLevels = _mm512_mul_ps(firstTable, _mm512_set1_ps(first.scales[block &+ index]))
-    let secondLevels = geometricLevels(
-      second.scales[block &+ index], second.bases[block &+ index], secondBits, lanesAsCodes(bits: secondBits))
-    var firstMaximum = _mm512_setzero_si512()
-    var secondMaximum = firstMaximum
-    var minima = noMinima
-    var i = 0
-    while i < PackedSteps.blockSize {
-      let g = decayed(load(g + i), load(p + i), rule)
-      let newM = firstMoments(
-        _mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, firstReader), firstLevels), g, rule)
-      let newV = secondMoments(
-        _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, secondReader), secondLevels), g, rule)
-      store(newM, to: m + i)
-      store(newV, to: v + i)
-      store(denominators(newV, rule), to: d + i)
-      firstMaximum = _mm512_max_epu32(firstMaximum, magnitudeBits(newM))
-      secondMaximum = _mm512_max_epu32(secondMaximum, bits(newV))
-      minima = smaller(minima, newV)
-      i &+= 16
-    }
-    store(firstMaximum, to: memory.firstMaxima + 16 &* index)
-    store(secondMaximum, to: memory.secondMaxima + 16 &* index)
-    store(minima, to: memory.minima + 16 &* index)
+  let firstLevels = _mm512_mul_ps(firstTable, _mm512_set1_ps(first.scales[block]))
+  let secondLevels = geometricLevels(
+    second.scales[block], second.bases[block], secondBits, lanesAsCodes(bits: secondBits))
+  var firstMaximum = _mm512_setzero_si512()
+  var secondMaximum = firstMaximum
+  var minima = noMinima
+  var i = 0
+  while i < PackedSteps.blockSize {
+    let g = decayed(load(g + i), load(p + i), rule)
+    let newM = firstMoments(
+      _mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, firstReader), firstLevels), g, rule)
+    let newV = secondMoments(
+      _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, secondReader), secondLevels), g, rule)
+    store(newM, to: m + i)
+    store(newV, to: v + i)
+    store(denominators(newV, rule), to: d + i)
+    firstMaximum = _mm512_max_epu32(firstMaximum, magnitudeBits(newM))
+    secondMaximum = _mm512_max_epu32(secondMaximum, bits(newV))
+    minima = smaller(minima, newV)
+    i &+= 16
   }
+  store(firstMaximum, to: memory.firstMaxima + 16 &* index)
+  store(secondMaximum, to: memory.secondMaxima + 16 &* index)
+  store(minima, to: memory.minima + 16 &* index)
 }
 
 /// Level `codes[lane]` in each lane: the scale, times the base as often as the code says.
@@ -141,11 +135,50 @@ func geometricLevels(_ scale: Float, _ base: Float, _ bits: Int, _ codes: __m512
   return levels
 }
 
+// MARK: - Second pass
+
+@inline(never)
+func moveAndEncode2(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 2, scratch, constants)
+}
+
+@inline(never)
+func moveAndEncode3(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 3, scratch, constants)
+}
+
+@inline(never)
+func moveAndEncode4(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 4, scratch, constants)
+}
+
+@inline(__always)
+private func moveAndEncode(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  switch first.bits {
+  case 2: moveAndEncode(run, block, index, first, 2, second, secondBits, scratch, constants)
+  case 3: moveAndEncode(run, block, index, first, 3, second, secondBits, scratch, constants)
+  default: moveAndEncode(run, block, index, first, 4, second, secondBits, scratch, constants)
+  }
+}
+
 @inline(__always)
 private func moveAndEncode(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment,
-  _ secondBits: Int, _ memory: GroupMemory, _ constants: AdamConstants
+  _ secondBits: Int, _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
+  let memory = groupMemory(scratch)
   let rule = adamVectors(constants, .none)
   // A mask, because there are nine such loops already.
   let decays: __mmask16 = constants.decayTerms.areNone ? 0 : 0xffff
@@ -160,20 +193,23 @@ private func moveAndEncode(
   let key = mixed(second.streamKey ^ UInt64(truncatingIfNeeded: second.firstBlock &+ block))
   let random = randomLanes(key)
   let rounding = quickRounding(memory, index, secondBits)
+  var states = random.first
   var closest = _mm512_set1_epi32(-1)
-  @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
+  @inline(__always) func sixteen(_ i: Int) -> (UInt64, __m512i) {
     let m = load(m + i)
     let p = load(parameters + i)
     let decayed = _mm512_mask_sub_ps(p, decays, p, _mm512_mul_ps(rule.decoupledDecay, p))
     store(moved(decayed, m, denominators: load(d + i), rule), to: parameters + i)
-    let place = place(load(v + i), randomBits(from: i, random), rounding)
+    let place = place(load(v + i), randomBits(&states, random), rounding)
     closest = _mm512_min_epu16(closest, place)
-    return (searched(_mm512_mul_ps(m, factor), search), place)
+    return (packedSearched(_mm512_mul_ps(m, factor), search), place)
   }
   var i = 0
   while i < PackedSteps.blockSize {
-    let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
-    write(a.0, b.0, c.0, d.0, bits: firstBits, to: firstCodes, at: i)
+    let (a, b) = (sixteen(i), sixteen(i &+ 16))
+    write(a.0, b.0, bits: firstBits, to: firstCodes, at: i)
+    let (c, d) = (sixteen(i &+ 32), sixteen(i &+ 48))
+    write(c.0, d.0, bits: firstBits, to: firstCodes, at: i &+ 32)
     writePlaces(a.1, b.1, c.1, d.1, bits: secondBits, to: secondCodes, at: i)
     i &+= 64
   }
