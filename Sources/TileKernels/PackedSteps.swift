@@ -57,6 +57,9 @@ public final class PackedSteps: Sendable {
   public let adam:
     @Sendable (BlockRun, PackedMoment, LogarithmicMoment, UnsafeMutablePointer<Float>, AdamConstants) -> UInt64
 
+  /// Momentum on codes of 2 or 3 bits. The last argument but one is scratch memory.
+  public let momentum: @Sendable (BlockRun, PackedMoment, UnsafeMutablePointer<Float>, MomentumConstants) -> UInt64
+
   /// Elements of a block.
   @inlinable @inline(__always)
   public static var blockSize: Int { 128 }
@@ -69,8 +72,11 @@ public final class PackedSteps: Sendable {
   public init(
     adam:
       @escaping @Sendable (BlockRun, PackedMoment, LogarithmicMoment, UnsafeMutablePointer<Float>, AdamConstants) ->
-      UInt64
+      UInt64,
+    momentum:
+      @escaping @Sendable (BlockRun, PackedMoment, UnsafeMutablePointer<Float>, MomentumConstants) -> UInt64
   ) {
     self.adam = adam
+    self.momentum = momentum
   }
 }

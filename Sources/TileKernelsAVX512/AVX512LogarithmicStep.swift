@@ -98,11 +98,14 @@ private func makeMoments(
   let firstLevels = _mm512_mul_ps(firstTable, _mm512_set1_ps(first.scales[block]))
   let secondLevels = geometricLevels(
     second.scales[block], second.bases[block], secondBits, lanesAsCodes(bits: secondBits))
+  prefetch(firstCodes + prefetchDistance / 8 &* firstBits)
+  prefetch(secondCodes + prefetchDistance / 8 &* secondBits)
   var firstMaximum = _mm512_setzero_si512()
   var secondMaximum = firstMaximum
   var minima = noMinima
   var i = 0
   while i < PackedSteps.blockSize {
+    prefetch(g + (i &+ prefetchDistance))
     let g = decayed(load(g + i), load(p + i), rule)
     let newM = firstMoments(
       _mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, firstReader), firstLevels), g, rule)
@@ -197,6 +200,7 @@ private func moveAndEncode(
   var closest = _mm512_set1_epi32(-1)
   @inline(__always) func sixteen(_ i: Int) -> (UInt64, __m512i) {
     let m = load(m + i)
+    prefetch(parameters + (i &+ prefetchDistance))
     let p = load(parameters + i)
     let decayed = _mm512_mask_sub_ps(p, decays, p, _mm512_mul_ps(rule.decoupledDecay, p))
     store(moved(decayed, m, denominators: load(d + i), rule), to: parameters + i)

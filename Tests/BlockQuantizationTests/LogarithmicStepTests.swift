@@ -68,25 +68,33 @@ final class LogarithmicStepTests: XCTestCase {
   }
 
   /// Returns the blocks that are left, too.
-  private func wholeStep(_ old: State, _ step: Step, _ steps: PackedSteps, from block: Int = 0) throws -> (State, UInt64)
-  {
+  private func wholeStep(
+    _ old: State, _ step: Step, _ steps: PackedSteps, from block: Int = 0
+  ) throws -> (State, UInt64) {
     var new = old
     let tables = try XCTUnwrap(step.first.levelTables)
-    var scratch = [Float](repeating: 0, count: PackedSteps.scratchCount)
-    let left = new.parameters.withUnsafeMutableBufferPointer { parameters in
-      step.gradients.withUnsafeBufferPointer { gradients in
-        steps.adam(
-          BlockRun(
-            parameters: parameters.baseAddress!, gradients: gradients.baseAddress!, count: parameters.count,
-            blockSize: blockSize, blocks: block..<(parameters.count + blockSize - 1) / blockSize),
-          PackedMoment(
-            codes: &new.firstCodes, scales: &new.firstScales, bits: tables.bits, values: tables.values,
-            thresholds: tables.thresholds, scaleKind: step.first.scaleKind),
-          LogarithmicMoment(
-            codes: &new.secondCodes, scales: &new.secondScales, bases: &new.bases, bits: step.second.bits,
-            streamKey: step.stream.key, firstBlock: step.firstBlock), &scratch, step.adam)
-      }
+    func run(
+      _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
+      _ firstCodes: UnsafeMutablePointer<UInt8>, _ firstScales: UnsafeMutablePointer<Float>,
+      _ secondCodes: UnsafeMutablePointer<UInt8>, _ secondScales: UnsafeMutablePointer<Float>,
+      _ bases: UnsafeMutablePointer<Float>, _ scratch: UnsafeMutablePointer<Float>
+    ) -> UInt64 {
+      let count = old.parameters.count
+      return steps.adam(
+        BlockRun(
+          parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
+          blocks: block..<(count + blockSize - 1) / blockSize),
+        PackedMoment(
+          codes: firstCodes, scales: firstScales, bits: tables.bits, values: tables.values,
+          thresholds: tables.thresholds, scaleKind: step.first.scaleKind),
+        LogarithmicMoment(
+          codes: secondCodes, scales: secondScales, bases: bases, bits: step.second.bits, streamKey: step.stream.key,
+          firstBlock: step.firstBlock), scratch, step.adam)
     }
+    var scratch = [Float](repeating: 0, count: PackedSteps.scratchCount)
+    let left = run(
+      &new.parameters, step.gradients, &new.firstCodes, &new.firstScales, &new.secondCodes, &new.secondScales,
+      &new.bases, &scratch)
     return (new, left)
   }
 
@@ -153,7 +161,9 @@ final class LogarithmicStepTests: XCTestCase {
         let old = random(count, round, first, second, &generator) { $0.normal() }
         let middle = exp2(120 * (Float.random(in: 0..<1, using: &generator) - 0.5) * (1 - range / 80))
         let step = Step(
-          gradients: (0..<count).map { $0 % 61 == 7 ? 0 : middle * exp2(-range * generator.uniform() * Float($0 / 8 % 2)) },
+          gradients: (0..<count).map {
+            $0 % 61 == 7 ? 0 : middle * exp2(-range * generator.uniform() * Float($0 / 8 % 2))
+          },
           first: first, second: second, adam: adam,
           stream: RandomStream(seed: generator.next(), keyHash: 2, moment: 1, step: round), firstBlock: 0)
         let (new, left) = try wholeStep(old, step, steps)

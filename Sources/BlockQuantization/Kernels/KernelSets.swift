@@ -66,7 +66,7 @@ extension KernelSet {
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
-      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms))
+      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms, momentum: avx512MomentumOnPacked))
   }
   #endif
 

@@ -6,12 +6,25 @@ extension TensorTask {
   /// Updates some blocks as the stages would, and returns how many were skipped; nil where the kernel set has no such step.
   func updateInWholeSteps(blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int? {
     guard let steps = kernels.packedSteps, rows == nil, blockSize == PackedSteps.blockSize,
-      let first = first.packedMoment, case .adam(let constants) = constants, let second = second.logarithmicMoment
+      let first = first.packedMoment
     else { return nil }
+    switch constants {
+    case .adam(let constants):
+      guard let second = second.logarithmicMoment else { return nil }
+      return update(blocks: blocks, scratch, kernels) { steps.adam($0, first, second, scratch.floats, constants) }
+    case .momentum(let constants):
+      return update(blocks: blocks, scratch, kernels) { steps.momentum($0, first, scratch.floats, constants) }
+    }
+  }
+
+  /// Those that the step leaves are updated stage by stage.
+  @inline(__always)
+  private func update(
+    blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet, _ step: (BlockRun) -> UInt64
+  ) -> Int {
     var skippedCount = 0
     for start in stride(from: blocks.lowerBound, to: blocks.upperBound, by: PackedSteps.mostBlocks) {
-      let end = min(start + PackedSteps.mostBlocks, blocks.upperBound)
-      var left = steps.adam(run(over: start..<end), first, second, scratch.floats, constants)
+      var left = step(run(over: start..<min(start + PackedSteps.mostBlocks, blocks.upperBound)))
       while left != 0 {
         if !update(block: start + left.trailingZeroBitCount, scratch, kernels) { skippedCount += 1 }
         left &= left - 1
