@@ -8,6 +8,6 @@ func llvmPrefetch(_ address: UnsafeRawPointer, _ isWrite: Int32, _ locality: Int
 @inline(__always)
 func prefetch(_ address: UnsafeRawPointer) { llvmPrefetch(address, 0, 3, 1) }
 
-/// How far ahead, in elements: two blocks of 128.
-var prefetchDistance: Int { @inline(__always) get { 256 } }
+/// How far ahead, in elements: four blocks of 128.
+var prefetchDistance: Int { @inline(__always) get { 512 } }
 #endif
