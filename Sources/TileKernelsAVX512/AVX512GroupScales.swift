@@ -105,7 +105,7 @@ private func findBases(_ memory: GroupMemory, _ scales: __m512, _ lastCode: Int)
 @inline(__always)
 private func storeEight(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(
-    of: unsafeBitCast(vector, to: SIMD16<Float>.self).lowHalf, as: SIMD8<Float>.self)
+    of: vector.lowHalf, as: SIMD8<Float>.self)
 }
 
 // MARK: - Maxima

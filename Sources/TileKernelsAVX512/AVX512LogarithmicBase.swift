@@ -17,13 +17,13 @@ func logarithmicBases(_ quantiles: __m512, _ largest: __m512, lastCode: Int) -> 
 
 @inline(__always)
 func widened(_ values: __m512) -> __m512d {
-  _mm512_cvtps_pd(unsafeBitCast(unsafeBitCast(values, to: SIMD16<Float>.self).lowHalf, to: __m256.self))
+  _mm512_cvtps_pd(values.lowHalf)
 }
 
 @inline(__always)
 func narrowed(_ values: __m512d) -> __m512 {
-  let floats = unsafeBitCast(_mm512_cvtpd_ps(values), to: SIMD8<Float>.self)
-  return unsafeBitCast(SIMD16<Float>(lowHalf: floats, highHalf: floats), to: __m512.self)
+  let floats = _mm512_cvtpd_ps(values)
+  return SIMD16(lowHalf: floats, highHalf: floats)
 }
 
 @inline(__always)
