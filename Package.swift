@@ -29,13 +29,15 @@ let package = Package(
     .target(
       name: "TileKernelsAVX512", dependencies: ["TileKernels"],
       swiftSettings: [
-        optimized, noMathErrno, instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
+        optimized, noMathErrno,
+        instructionSet("-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
       ]),
     .target(
       name: "TileKernelsVBMI", dependencies: ["TileKernels", "TileKernelsAVX512"],
       swiftSettings: [
         optimized, noMathErrno,
-        instructionSet("-mavx2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
+        instructionSet(
+          "-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
       ]),
     .target(
       name: "BlockQuantization",

@@ -64,15 +64,6 @@ package struct LogarithmicCodec {
     return LogarithmicScale(scale: maximum, base: base.base)
   }
 
-  /// How to round a block that has more than one level, where its quantile is known; nil for other blocks.
-  package func rounding(quantile: Float, maximum: Float, key: UInt64) -> LogarithmicRounding? {
-    guard maximum >= .leastNormalMagnitude else { return nil }
-    let base = LogarithmicBase(quantile: Double(quantile), largest: maximum, lastCode: lastCode)
-    guard base.base < 1 else { return nil }
-    return LogarithmicRounding(
-      scale: maximum, base: base.base, log2Base: base.log2, leastFactor: base.leastFactor, key: key)
-  }
-
   /// Code 0 everywhere.
   private func storeOneLevel(_ level: Float, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>) -> LogarithmicScale {
     for byte in 0..<PackedCodes.byteCount(of: count, bits: bits) { codes[byte] = 0 }

@@ -48,8 +48,8 @@ public final class KernelSet: Sendable {
   public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
   /// Whole steps over 8-bit codes, where they are faster than stage by stage.
   public let byteSteps: ByteSteps?
-  /// Adam with logarithmic second moments in two halves, where that is faster than stage by stage.
-  public let logarithmicStep: LogarithmicStep?
+  /// Whole steps over codes of 2 to 4 bits, where the set has any.
+  public let packedSteps: PackedSteps?
 
   public init(
     name: String,
@@ -87,7 +87,7 @@ public final class KernelSet: Sendable {
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
     encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
-    byteSteps: ByteSteps? = nil, logarithmicStep: LogarithmicStep? = nil
+    byteSteps: ByteSteps? = nil, packedSteps: PackedSteps? = nil
   ) {
     self.name = name
     self.absmax = absmax
@@ -118,6 +118,6 @@ public final class KernelSet: Sendable {
     self.fastQuantile = fastQuantile
     self.encodeLogarithmic = encodeLogarithmic
     self.byteSteps = byteSteps
-    self.logarithmicStep = logarithmicStep
+    self.packedSteps = packedSteps
   }
 }

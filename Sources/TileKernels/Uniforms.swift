@@ -14,3 +14,12 @@ public func fillUniformsStage(_ key: UInt64, _ count: Int, _ uniforms: UnsafeMut
     uniforms[i] = Float(Int32(bitPattern: h &>> 8)) * 0x1p-24
   }
 }
+
+/// SplitMix64's next number: every bit of the input changes every bit of the result with probability ½.
+@inlinable @inline(__always)
+public func mixed(_ value: UInt64) -> UInt64 {
+  var z = value &+ 0x9e37_79b9_7f4a_7c15
+  z = (z ^ z &>> 30) &* 0xbf58_476d_1ce4_e5b9
+  z = (z ^ z &>> 27) &* 0x94d0_49bb_1331_11eb
+  return z ^ z &>> 31
+}

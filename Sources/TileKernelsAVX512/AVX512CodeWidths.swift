@@ -47,8 +47,42 @@ func write(
   _ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i, bits: Int, to codes: UnsafeMutablePointer<UInt8>,
   at element: Int
 ) {
+  writeFours(fours(a, b, c, d, bits), bits: bits, to: codes, at: element)
+}
+
+/// Writes 64 codes whose upper half a lane is: the lower four bits of it, or as many as the code has, on top of a constant
+/// whose lower eight bits are 0.
+@inline(__always)
+func writePlaces(
+  _ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i, bits: Int, to codes: UnsafeMutablePointer<UInt8>,
+  at element: Int
+) {
+  let width = Int32(truncatingIfNeeded: bits)
+  let pairFactors = _mm512_set1_epi32(1 | 0x1_0000 &<< width)
+  @inline(__always) func pairs(_ a: __m512i, _ b: __m512i) -> __m512i {
+    _mm512_madd_epi16(_mm512_permutex2var_epi16(a, everyOther(1), b), pairFactors)
+  }
+  // The lower bytes alone are codes.
+  let words = _mm512_permutex2var_epi16(pairs(a, b), everyOther(0), pairs(c, d))
+  let fours = _mm512_madd_epi16(
+    bits == 2 ? words : _mm512_and_si512(words, _mm512_set1_epi16(0xff)),
+    _mm512_set1_epi32(1 | 0x1_0000 &<< (2 &* width)))
+  writeFours(fours, bits: bits, to: codes, at: element)
+}
+
+/// The even or the odd words of two vectors.
+@inline(__always)
+private func everyOther(_ first: Int16) -> __m512i {
+  let even = SIMD32<Int16>(
+    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58,
+    60, 62)
+  return _mm512_add_epi16(unsafeBitCast(even, to: __m512i.self), _mm512_set1_epi16(first))
+}
+
+/// Writes sixteen groups of four codes.
+@inline(__always)
+private func writeFours(_ ordered: __m512i, bits: Int, to codes: UnsafeMutablePointer<UInt8>, at element: Int) {
   let first = UnsafeMutableRawPointer(codes + element / 8 &* bits)
-  let ordered = fours(a, b, c, d, bits)
   switch bits {
   case 2: first.storeBytes(of: _mm512_cvtepi32_epi8(ordered), as: __m128i.self)
   case 3:
@@ -57,6 +91,21 @@ func write(
     first.storeBytes(of: packed[1], toByteOffset: 8, as: Int64.self)
     first.storeBytes(of: packed[2], toByteOffset: 16, as: Int64.self)
   default: first.storeBytes(of: _mm512_cvtepi32_epi16(ordered), as: __m256i.self)
+  }
+}
+
+/// Writes 32 codes of a constant width: sixteen in the lowest bits of each integer.
+@inline(__always)
+func write(_ a: UInt64, _ b: UInt64, bits: Int, to codes: UnsafeMutablePointer<UInt8>, at element: Int) {
+  let first = UnsafeMutableRawPointer(codes + element / 8 &* bits)
+  switch bits {
+  case 2: first.storeBytes(of: a | b &<< 32, as: UInt64.self)
+  case 3:
+    first.storeBytes(of: a | b &<< 48, as: UInt64.self)
+    first.storeBytes(of: UInt32(truncatingIfNeeded: b &>> 16), toByteOffset: 8, as: UInt32.self)
+  default:
+    first.storeBytes(of: a, as: UInt64.self)
+    first.storeBytes(of: b, toByteOffset: 8, as: UInt64.self)
   }
 }
 

@@ -57,4 +57,29 @@ func searched(_ values: __m512, _ search: ThresholdSearch) -> __m512i {
   }
   return code
 }
+
+/// Sixteen codes of `searched`, one after another in the lowest bits.
+///
+/// Comparisons leave one bit of each code in a mask register: depositing them costs the vector units nothing, unlike packing
+/// lanes.
+@inline(__always)
+func packedSearched(_ values: __m512, _ search: ThresholdSearch) -> UInt64 {
+  @inline(__always) func deposited(_ bits: __mmask16, _ mask: UInt64) -> UInt64 {
+    _pdep_u64(UInt64(truncatingIfNeeded: bits), mask)
+  }
+  let isUpper = isGreater(values, search.middle)
+  let isSecond = isGreater(values, _mm512_mask_mov_ps(search.lower, isUpper, search.upper))
+  if search.bits == 2 { return deposited(isSecond, 0x5555_5555) | deposited(isUpper, 0xaaaa_aaaa) }
+  var code = _mm512_mask_mov_epi32(search.lowest, isUpper, search.highest)
+  code = _mm512_mask_add_epi32(code, isSecond, code, search.second)
+  let isThird = isGreater(values, _mm512_permutexvar_ps(code, search.ofFour))
+  if search.bits == 3 {
+    return deposited(isThird, 0x2492_4924_9249) | deposited(isSecond, 0x4924_9249_2492)
+      | deposited(isUpper, 0x9249_2492_4924)
+  }
+  code = _mm512_mask_add_epi32(code, isThird, code, search.third)
+  let isFourth = isGreater(values, _mm512_permutexvar_ps(code, search.ofEight))
+  return deposited(isFourth, 0x1111_1111_1111_1111) | deposited(isThird, 0x2222_2222_2222_2222)
+    | deposited(isSecond, 0x4444_4444_4444_4444) | deposited(isUpper, 0x8888_8888_8888_8888)
+}
 #endif

@@ -5,7 +5,7 @@ import _Builtin_intrinsics.intel.cpuid
 /// What this CPU can run, as far as the operating system also saves the registers that it needs.
 struct CPUFeatures: Sendable {
   let avx2: Bool
-  /// The F, BW, DQ and VL groups.
+  /// The F, BW, DQ and VL groups, and BMI2.
   let avx512: Bool
   /// Byte permutations, on top of `avx512`.
   let vbmi: Bool
@@ -23,7 +23,7 @@ struct CPUFeatures: Sendable {
       && extendedFeatures.b.bit(5)
     // Mask registers, the upper halves of the first sixteen, and the other sixteen.
     let osSavesWideRegisters = (5...7).allSatisfy { Self.osSaves(component: $0) }
-    let groups: [UInt32] = [16, 17, 30, 31]
+    let groups: [UInt32] = [8, 16, 17, 30, 31]
     avx512 =
       avx2 && osSavesWideRegisters && systemLists("avx512f") && groups.allSatisfy { extendedFeatures.b.bit($0) }
     vbmi = avx512 && extendedFeatures.c.bit(1)

@@ -68,7 +68,7 @@ extension KernelSet {
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
       byteSteps: byteSteps,
-      logarithmicStep: LogarithmicStep(makeMoments: avx512MakeMoments, moveAndEncode: avx512MoveAndEncode))
+      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms, momentum: avx512MomentumOnPacked))
   }
   #endif
 

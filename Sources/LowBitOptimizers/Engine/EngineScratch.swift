@@ -1,3 +1,5 @@
+internal import TileKernels
+
 /// The threads' memory for one step: of a fixed size, whatever the number of parameters.
 final class EngineScratch {
   let threadCount: Int
@@ -7,12 +9,11 @@ final class EngineScratch {
   /// For each thread, the task whose maxima it gathers; −1 for none.
   let taskOfMaxima: UnsafeMutablePointer<Int>
 
+  private let floatsPerThread: Int
   private let floats: UnsafeMutablePointer<Float>
   private let maxima: UnsafeMutablePointer<Int32>
   private let integers: UnsafeMutablePointer<Int>
 
-  /// Values and random numbers of two moments.
-  private static let piecesPerThread = 4
   /// Two a dimension, and a line between threads.
   private static let integersPerThread = 2 * TensorUpdate.mostDimensions + 8
 
@@ -20,7 +21,10 @@ final class EngineScratch {
     self.threadCount = threadCount
     self.blockSize = blockSize
     self.sliceCount = sliceCount
-    floats = Self.allocate(Float.self, threadCount * Self.stride(Self.piecesPerThread * blockSize))
+    // Values and random numbers of two moments, or what a whole step over several blocks needs.
+    floatsPerThread = Self.stride(max(4 * blockSize, PackedSteps.scratchCount))
+    floats = Self.allocate(Float.self, threadCount * floatsPerThread)
+    floats.initialize(repeating: 0, count: threadCount * floatsPerThread)
     maxima = Self.allocate(Int32.self, threadCount * Self.stride(sliceCount))
     maxima.initialize(repeating: 0, count: threadCount * Self.stride(sliceCount))
     integers = .allocate(capacity: threadCount * Self.integersPerThread)
@@ -45,11 +49,12 @@ final class EngineScratch {
   }
 
   func blockScratch(_ thread: Int) -> BlockScratch {
-    let base = floats + thread * Self.stride(Self.piecesPerThread * blockSize)
+    let base = floats + thread * floatsPerThread
     let memory = integers + thread * Self.integersPerThread
     return BlockScratch(
       first: MomentScratch(values: base, uniforms: base + 2 * blockSize, memory: memory),
-      second: MomentScratch(values: base + blockSize, uniforms: base + 3 * blockSize, memory: memory))
+      second: MomentScratch(values: base + blockSize, uniforms: base + 3 * blockSize, memory: memory),
+      floats: base)
   }
 
   func maxima(_ thread: Int) -> UnsafeMutablePointer<Int32> { maxima + thread * Self.stride(sliceCount) }

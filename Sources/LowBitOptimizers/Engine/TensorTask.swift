@@ -25,55 +25,9 @@ struct TensorTask {
 
   /// Updates some blocks and returns how many were skipped.
   func update(blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int {
-    if rows == nil, let nibbles = first.nibbleMoment(scratch.first) {
-      let run = run(over: blocks)
-      switch constants {
-      case .adam(let constants):
-        if let secondNibbles = second.nibbleMoment(scratch.second) {
-          return kernels.adamOnNibbles(run, nibbles, secondNibbles, constants)
-        }
-        if let secondSlices = second.sliceMoment(scratch.second) {
-          return kernels.adamOnSlices(run, nibbles, secondSlices, constants)
-        }
-      case .momentum(let constants): return kernels.momentumOnNibbles(run, nibbles, constants)
-      }
-    }
-    if rows == nil, let steps = kernels.byteSteps, let bytes = first.byteMoment(scratch.first) {
-      switch constants {
-      case .adam(let constants):
-        if let secondBytes = second.byteMoment(scratch.second) {
-          return update(blocks, scratch, kernels) {
-            steps.adam(run(over: $0), bytes, secondBytes, scratch.first.uniforms, constants)
-          }
-        }
-      case .momentum(let constants):
-        return update(blocks, scratch, kernels) { steps.momentum(run(over: $0), bytes, constants) }
-      }
-    }
+    if let skippedCount = updateInWholeSteps(blocks: blocks, scratch, kernels) { return skippedCount }
     var skippedCount = 0
-    if let logarithmic = LogarithmicTask(self, scratch, kernels) {
-      for block in blocks where !logarithmic.update(block: block) && !update(block: block, scratch, kernels) {
-        skippedCount += 1
-      }
-    } else {
-      for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
-    }
-    return skippedCount
-  }
-
-  /// Updates blocks by a step that leaves those out of the ordinary to the stages.
-  @inline(__always)
-  private func update(
-    _ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet, step: (Range<Int>) -> Int
-  ) -> Int {
-    var skippedCount = 0
-    var block = blocks.lowerBound
-    while block < blocks.upperBound {
-      block = step(block..<blocks.upperBound)
-      guard block < blocks.upperBound else { break }
-      if !update(block: block, scratch, kernels) { skippedCount += 1 }
-      block += 1
-    }
+    for block in blocks where !update(block: block, scratch, kernels) { skippedCount += 1 }
     return skippedCount
   }
 
@@ -136,4 +90,6 @@ struct TensorTask {
 struct BlockScratch {
   let first: MomentScratch
   let second: MomentScratch
+  /// The same memory, and more, for steps that go over several blocks at a time.
+  let floats: UnsafeMutablePointer<Float>
 }

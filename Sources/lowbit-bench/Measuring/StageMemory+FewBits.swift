@@ -3,7 +3,7 @@ import TileKernels
 
 /// What the stages of logarithmic codes need beside the blocks' data.
 final class FewBitsMemory {
-  static let blockSize = LogarithmicStep.blockSize
+  static let blockSize = PackedSteps.blockSize
   let signed = BlockQuantizer.dynamic2.codec
   let levels = FewBitsMemory.array(16) { [1e-4, 1e-5, 1e-6, 1e-7][$0 % 4] as Float }
   /// The levels but the first, ascending.

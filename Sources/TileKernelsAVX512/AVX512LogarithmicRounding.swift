@@ -1,0 +1,109 @@
+// Stochastic rounding to a block's logarithmic levels, exactly and quickly.
+//
+// The exact way multiplies each value by base^uniform and compares with the levels. The quick way finds the place
+// log_base(value / scale) + uniform, whose integer part is the code, by an approximate logarithm. Where a place comes so close
+// to an integer that its error might matter, which one block in a hundred has, the block is encoded the exact way.
+#if arch(x86_64)
+import TileKernels
+import _Builtin_intrinsics.intel
+
+// MARK: - Random numbers
+
+/// `fillUniformsStage` in registers: the first numbers' states, and the key's upper half.
+typealias RandomLanes = (first: __m512i, high: __m512i)
+
+@inline(__always)
+func randomLanes(_ key: UInt64) -> RandomLanes {
+  (
+    first: _mm512_add_epi32(
+      _mm512_set1_epi32(Int32(truncatingIfNeeded: key)),
+      _mm512_mullo_epi32(lanes(), _mm512_set1_epi32(Int32(bitPattern: 0x9e37_79b9)))),
+    high: _mm512_set1_epi32(Int32(truncatingIfNeeded: key &>> 32))
+  )
+}
+
+/// The next sixteen random numbers times 2^32, before the last xor, which does not change the upper half.
+@inline(__always)
+func randomBits(_ states: inout __m512i, _ lanes: RandomLanes) -> __m512i {
+  var h = _mm512_xor_si512(states, _mm512_srli_epi32(states, 16))
+  states = _mm512_add_epi32(states, _mm512_set1_epi32(16 &* Int32(bitPattern: 0x9e37_79b9)))
+  h = _mm512_add_epi32(_mm512_mullo_epi32(h, _mm512_set1_epi32(Int32(bitPattern: 0x7feb_352d))), lanes.high)
+  return _mm512_mullo_epi32(
+    _mm512_xor_si512(h, _mm512_srli_epi32(h, 15)), _mm512_set1_epi32(Int32(bitPattern: 0x846c_a68b)))
+}
+
+// MARK: - The quick way
+
+/// What the place of a value follows from: logarithm · factor + offset, at most that of the smallest level, + uniform.
+typealias QuickRounding = (factor: __m512, offset: __m512, highest: __m512, limit: __m512i)
+
+@inline(__always)
+func quickRounding(_ memory: GroupMemory, _ index: Int, _ bits: Int) -> QuickRounding {
+  (
+    factor: _mm512_set1_ps(memory.factors[index]), offset: _mm512_set1_ps(memory.offsets[index]),
+    highest: _mm512_set1_ps(firstPlace + Float((1 &<< Int32(truncatingIfNeeded: bits)) &- 1)),
+    limit: _mm512_cvttps_epi32(_mm512_set1_ps(memory.limits[index]))
+  )
+}
+
+/// Code 0 begins here. From 128 to 256 the upper half of a float's bits is its integer part, but for a constant whose lower
+/// eight bits are 0, and the lower half its fraction.
+var firstPlace: Float { @inline(__always) get { 128 } }
+
+/// The constant term of the approximate logarithm.
+var logarithmAt0: Float { @inline(__always) get { -2.5128546 } }
+
+/// An approximate binary logarithm less the constant term; −∞ of 0. Within 9.6e−5 of normal numbers.
+@inline(__always)
+private func logarithm(_ values: __m512) -> __m512 {
+  let mantissa = unsafeBitCast(
+    _mm512_or_si512(
+      _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff)), _mm512_set1_epi32(0x3f80_0000)), to: __m512.self)
+  var p = _mm512_fmadd_ps(mantissa, _mm512_set1_ps(-0.081615806), _mm512_set1_ps(0.6451424))
+  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(-2.120675))
+  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(4.070091))
+  return _mm512_fmadd_ps(mantissa, p, _mm512_getexp_ps(values))
+}
+
+/// The code in the upper half of each lane, on top of a constant whose lower eight bits are 0, and in the lower half how far
+/// above an integer the place is. The uniforms come with 16 bits.
+@inline(__always)
+func place(_ values: __m512, _ random: __m512i, _ rounding: QuickRounding) -> __m512i {
+  let least = _mm512_min_ps(_mm512_fmadd_ps(logarithm(values), rounding.factor, rounding.offset), rounding.highest)
+  return _mm512_add_epi32(bits(least), _mm512_srli_epi32(random, 16))
+}
+
+/// - Parameter closest: the least lower halves of a block's places.
+@inline(__always)
+func isTooClose(_ closest: __m512i, _ rounding: QuickRounding) -> Bool {
+  let below = _mm512_subs_epu16(rounding.limit, closest)
+  return _mm512_test_epi32_mask(below, below) != 0
+}
+
+// MARK: - The exact way
+
+/// Encodes a block of 128.
+@inline(__always)
+func encodeExactly(
+  _ values: UnsafePointer<Float>, _ scale: Float, _ base: Float, _ log2Base: Float, _ bits: Int,
+  _ random: RandomLanes, to codes: UnsafeMutablePointer<UInt8>
+) {
+  let last = (1 &<< Int32(truncatingIfNeeded: bits)) &- 1
+  let search = thresholdSearch(
+    _mm512_permutexvar_ps(lanes(from: last, by: -1), geometricLevels(scale, base, bits, lanes())), bits, fromTop: true)
+  let dither = dither(log2Base: log2Base, leastFactor: LogarithmicBase.leastFactor(base), scale: 0x1p-32)
+  var states = random.first
+  @inline(__always) func sixteen(_ i: Int) -> __m512i {
+    var h = randomBits(&states, random)
+    h = _mm512_xor_si512(h, _mm512_srli_epi32(h, 16))
+    // The upper 24 bits, where they are.
+    let uniforms = _mm512_cvtepu32_ps(_mm512_and_si512(h, _mm512_set1_epi32(-256)))
+    return searched(dithered(load(values + i), uniforms, dither), search)
+  }
+  var i = 0
+  while i < PackedSteps.blockSize {
+    write(sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48), bits: bits, to: codes, at: i)
+    i &+= 64
+  }
+}
+#endif
