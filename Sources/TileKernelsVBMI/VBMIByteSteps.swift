@@ -44,7 +44,7 @@ private func adam(
       prefetchAhead(p + i, g + i)
       prefetchAhead(firstCodes + i, bits: 8)
       prefetchAhead(secondCodes + i, bits: 8)
-      let g = decayed(g + i, p + i, rule)
+      let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
       let (firstBytes, secondBytes) = (
         signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
       )
@@ -121,7 +121,7 @@ private func momentum(
     while i < count {
       prefetchAhead(p + i, g + i)
       prefetchAhead(codes + i, bits: 8)
-      let g = decayed(g + i, p + i, rule)
+      let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
       let newB = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
         bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
       }
@@ -167,24 +167,12 @@ extension ByteMoment {
   }
 }
 
-/// 64 gradients with the decay that is added to them.
+/// 64 gradients, with the decay that is added to them.
 @inline(__always)
 private func decayed(
-  _ gradients: UnsafePointer<Float>, _ parameters: UnsafePointer<Float>, _ rule: AdamVectors
+  _ gradients: UnsafePointer<Float>, _ parameters: UnsafePointer<Float>, _ sum: (__m512, __m512) -> __m512
 ) -> Four {
-  @inline(__always) func sixteen(_ i: Int) -> __m512i {
-    bits(decayed(load(gradients + i), load(parameters + i), rule))
-  }
-  return (sixteen(0), sixteen(16), sixteen(32), sixteen(48))
-}
-
-@inline(__always)
-private func decayed(
-  _ gradients: UnsafePointer<Float>, _ parameters: UnsafePointer<Float>, _ rule: MomentumVectors
-) -> Four {
-  @inline(__always) func sixteen(_ i: Int) -> __m512i {
-    bits(decayed(load(gradients + i), load(parameters + i), rule))
-  }
+  @inline(__always) func sixteen(_ i: Int) -> __m512i { bits(sum(load(gradients + i), load(parameters + i))) }
   return (sixteen(0), sixteen(16), sixteen(32), sixteen(48))
 }
 
