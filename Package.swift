@@ -7,6 +7,10 @@ let noMathErrno: SwiftSetting = .unsafeFlags(["-Xcc", "-fno-math-errno"])
 /// Users unit-test in debug builds, where unoptimised loops over arrays are 50 times slower.
 let optimized: SwiftSetting = .unsafeFlags(["-O"], .when(configuration: .debug))
 
+/// Without all files at once, what one of them has from another is called in the innermost loops.
+let asAWhole: SwiftSetting = .unsafeFlags(
+  ["-wmo", "-disable-batch-mode", "-num-threads", "2"], .when(configuration: .debug))
+
 /// `-Xarch_x86_64` lets the same manifest build on arm64, where these modules are empty.
 func instructionSet(_ flags: String...) -> SwiftSetting {
   .unsafeFlags(flags.flatMap { ["-Xcc", "-Xarch_x86_64", "-Xcc", $0] })
@@ -20,22 +24,22 @@ let package = Package(
     .library(name: "BlockQuantization", targets: ["BlockQuantization"]),
   ],
   targets: [
-    .target(name: "TileKernels", swiftSettings: [optimized, noMathErrno]),
+    .target(name: "TileKernels", swiftSettings: [optimized, asAWhole, noMathErrno]),
     .target(
-      name: "TileKernelsPortable", dependencies: ["TileKernels"], swiftSettings: [optimized, noMathErrno]),
+      name: "TileKernelsPortable", dependencies: ["TileKernels"], swiftSettings: [optimized, asAWhole, noMathErrno]),
     .target(
       name: "TileKernelsAVX2", dependencies: ["TileKernels"],
-      swiftSettings: [optimized, noMathErrno, instructionSet("-mavx2")]),
+      swiftSettings: [optimized, asAWhole, noMathErrno, instructionSet("-mavx2")]),
     .target(
       name: "TileKernelsAVX512", dependencies: ["TileKernels"],
       swiftSettings: [
-        optimized, noMathErrno,
+        optimized, asAWhole, noMathErrno,
         instructionSet("-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
       ]),
     .target(
       name: "TileKernelsVBMI", dependencies: ["TileKernels", "TileKernelsAVX512"],
       swiftSettings: [
-        optimized, noMathErrno,
+        optimized, asAWhole, noMathErrno,
         instructionSet(
           "-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
       ]),
