@@ -42,6 +42,13 @@ public struct BlockRun {
     firstBlock = blocks.lowerBound
     endBlock = blocks.upperBound
   }
+
+  /// Elements of a block: the last one can be short. Without `min`, which becomes a weak function where loops are long.
+  @inlinable @inline(__always)
+  public func length(of block: Int) -> Int {
+    let rest = count &- block &* blockSize
+    return rest < blockSize ? rest : blockSize
+  }
 }
 
 /// A moment in blocks of 4-bit codes, and scratch memory for one block's values.
@@ -110,7 +117,7 @@ public func adamOnNibbles<Stages: NibbleStages>(
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     guard Stages.absmax(run.gradients + start, count) < .infinity else {
       skippedCount &+= 1
       continue
@@ -133,7 +140,7 @@ public func momentumOnNibbles<Stages: NibbleStages>(
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     guard Stages.absmax(run.gradients + start, count) < .infinity else {
       skippedCount &+= 1
       continue

@@ -48,7 +48,7 @@ public func raiseAdamSlices<Stages: NibbleStages>(
 ) {
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     second.decode(stages, start, count)
     guard Stages.absmax(run.gradients + start, count) < .infinity else {
       scaleBySmallestStage(second.values, second.scales, second.geometry, start, count, second.walkMemory)
@@ -93,7 +93,7 @@ public func adamOnSlices<Stages: NibbleStages>(
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     second.decode(stages, start, count)
     guard Stages.absmax(run.gradients + start, count) < .infinity else {
       scaleBySmallestStage(second.values, second.scales, second.geometry, start, count, second.walkMemory)

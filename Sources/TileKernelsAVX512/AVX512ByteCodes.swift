@@ -21,9 +21,6 @@ package func each(_ a: Four, _ b: Four, _ body: (__m512i, __m512i) -> __m512i) -
   (body(a.0, b.0), body(a.1, b.1), body(a.2, b.2), body(a.3, b.3))
 }
 
-@inlinable @inline(__always)
-package func floats(_ bits: __m512i) -> __m512 { unsafeBitCast(bits, to: __m512.self) }
-
 /// `DecadeTables`, one a register.
 @usableFromInline
 package typealias DecadeVectors = (

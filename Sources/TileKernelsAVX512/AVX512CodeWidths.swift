@@ -72,7 +72,7 @@ func writePlaces(
 
 /// The even or the odd words of two vectors.
 @inline(__always)
-private func everyOther(_ first: Int16) -> __m512i {
+func everyOther(_ first: Int16) -> __m512i {
   let even = SIMD32<Int16>(
     0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58,
     60, 62)

@@ -57,9 +57,9 @@ func isOrdinary(_ index: Int, _ memory: GroupMemory) -> Bool {
 func findScales(_ memory: GroupMemory, _ count: Int, _ kind: BlockScale, lastCode: Int) {
   // The first moments' maxima in the lower half, the second's in the upper.
   let maxima = merged(eighths(memory.firstMaxima), eighths(memory.secondMaxima), ones(0), ones(1))
-  findFirstScales(memory, count, kind, unsafeBitCast(maxima, to: __m512.self))
+  findFirstScales(memory, count, kind, floats(maxima))
   findQuantiles(memory, count)
-  findBases(memory, unsafeBitCast(_mm512_permutexvar_epi32(lanes(from: 8), maxima), to: __m512.self), lastCode)
+  findBases(memory, floats(_mm512_permutexvar_epi32(lanes(from: 8), maxima)), lastCode)
 }
 
 @inline(__always)

@@ -56,9 +56,8 @@ var logarithmAt0: Float { @inline(__always) get { -2.5128546 } }
 /// An approximate binary logarithm less the constant term; −∞ of 0. Within 9.6e−5 of normal numbers.
 @inline(__always)
 private func logarithm(_ values: __m512) -> __m512 {
-  let mantissa = unsafeBitCast(
-    _mm512_or_si512(
-      _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff)), _mm512_set1_epi32(0x3f80_0000)), to: __m512.self)
+  let fraction = _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff))
+  let mantissa = floats(_mm512_or_si512(fraction, _mm512_set1_epi32(0x3f80_0000)))
   var p = _mm512_fmadd_ps(mantissa, _mm512_set1_ps(-0.081615806), _mm512_set1_ps(0.6451424))
   p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(-2.120675))
   p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(4.070091))

@@ -61,10 +61,7 @@ func packedLinear(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i) -> __m
 /// The lowest 16 bits of each lane, in order.
 @inline(__always)
 private func lowWords(_ a: __m512i, _ b: __m512i) -> __m512i {
-  let even = SIMD32<UInt16>(
-    0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30,
-    32, 34, 36, 38, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62)
-  return _mm512_permutex2var_epi16(a, unsafeBitCast(even, to: __m512i.self), b)
+  _mm512_permutex2var_epi16(a, everyOther(0), b)
 }
 
 /// Even + 16 · odd of 64 words, −1 as 0: in each quarter four of the first half, then four of the second.
@@ -80,9 +77,7 @@ func storeOrdered(
   to secondCodes: UnsafeMutablePointer<UInt8>
 ) {
   // In each quarter there now are four bytes of the first half of `first`, four of its second half; then of `second`.
-  let order = SIMD16<Int32>(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15)
-  let bytes = _mm512_permutexvar_epi32(
-    unsafeBitCast(order, to: __m512i.self), _mm512_packus_epi16(first, second))
+  let bytes = _mm512_permutexvar_epi32(orderOfPacked, _mm512_packus_epi16(first, second))
   UnsafeMutableRawPointer(firstCodes).storeBytes(of: bytes.lowHalf, as: SIMD4<Int64>.self)
   UnsafeMutableRawPointer(secondCodes).storeBytes(of: bytes.highHalf, as: SIMD4<Int64>.self)
 }

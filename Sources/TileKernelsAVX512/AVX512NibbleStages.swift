@@ -70,12 +70,6 @@ func raiseByStages(
 
 extension BlockRun {
   @inline(__always)
-  func length(of block: Int) -> Int {
-    let rest = count &- block &* blockSize
-    return rest < blockSize ? rest : blockSize
-  }
-
-  @inline(__always)
   func only(_ block: Int) -> BlockRun {
     var run = self
     run.firstBlock = block

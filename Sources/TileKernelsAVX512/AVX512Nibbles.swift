@@ -52,7 +52,7 @@ func thresholdSearch(_ map: NibbleMap) -> ThresholdSearch { thresholdSearch(load
 @inline(__always)
 func linearCodes(_ values: __m512) -> __m512i {
   let below = _mm512_add_epi32(bits(values), _mm512_set1_epi32(4 &<< 23 &- 1))
-  return _mm512_cvttps_epi32(_mm512_sub_ps(unsafeBitCast(below, to: __m512.self), _mm512_set1_ps(0.5)))
+  return _mm512_cvttps_epi32(_mm512_sub_ps(floats(below), _mm512_set1_ps(0.5)))
 }
 
 /// For a multiple of sixteen values.

@@ -74,7 +74,7 @@ private func exp2OfNegative(_ x: __m512) -> __m512 {
   let middle = _mm512_add_ps(_mm512_set1_ps(0.24022242), _mm512_mul_ps(_mm512_set1_ps(0.055507336), f))
   let high = _mm512_add_ps(_mm512_set1_ps(0.009671513), _mm512_mul_ps(_mm512_set1_ps(0.0013264727), f))
   let p = _mm512_add_ps(low, _mm512_mul_ps(square, _mm512_add_ps(middle, _mm512_mul_ps(square, high))))
-  return unsafeBitCast(_mm512_add_epi32(bits(p), _mm512_slli_epi32(bits(shifted), 23)), to: __m512.self)
+  return floats(_mm512_add_epi32(bits(p), _mm512_slli_epi32(bits(shifted), 23)))
 }
 
 /// Packs a multiple of sixteen codes of a constant width. `sixteen` gives those of the elements from an index on.

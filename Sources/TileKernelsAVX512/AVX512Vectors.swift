@@ -16,6 +16,9 @@ package func store(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
 package func bits(_ vector: __m512) -> __m512i { unsafeBitCast(vector, to: __m512i.self) }
 
 @inlinable @inline(__always)
+package func floats(_ bits: __m512i) -> __m512 { unsafeBitCast(bits, to: __m512.self) }
+
+@inlinable @inline(__always)
 package func magnitudeBits(_ vector: __m512) -> __m512i {
   _mm512_and_si512(bits(vector), _mm512_set1_epi32(0x7fff_ffff))
 }

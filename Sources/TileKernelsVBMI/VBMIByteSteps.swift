@@ -30,7 +30,7 @@ private func adam(
   var block = run.firstBlock
   while block < run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     guard count & 63 == 0 else { return block }
     let (p, g) = (run.parameters + start, run.gradients + start)
     let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
@@ -110,7 +110,7 @@ private func momentum(
   var block = run.firstBlock
   while block < run.endBlock {
     let start = block &* run.blockSize
-    let count = min(run.blockSize, run.count &- start)
+    let count = run.length(of: block)
     guard count & 63 == 0 else { return block }
     let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
     let codes = buffer.codes + start
