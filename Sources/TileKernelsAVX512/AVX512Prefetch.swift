@@ -1,5 +1,8 @@
 // The loops make so much of each cache line that the lines in flight within the processor's window do not keep memory
 // busy, and its own prefetchers stop at each page: lines are asked for by hand. What is asked for may be beyond the end.
+//
+// Asked for twice: early into the second-level cache, which takes more lines at a time than the first and has room for them
+// beside the scratch memory, and from there in time for their use.
 #if arch(x86_64)
 
 /// The compiler's own intrinsic. The module of C intrinsics has it as a macro only, which Swift does not see.
@@ -9,18 +12,26 @@ func prefetch(_ address: UnsafeRawPointer, _ isForWriting: Int32, _ locality: In
 
 /// Elements from what is asked for to what is worked on.
 @inlinable @inline(__always)
-var prefetchDistance: Int { 512 }
+var distanceFromMemory: Int { 1024 }
+@inlinable @inline(__always)
+var distanceFromSecondLevel: Int { 256 }
 
 /// Asks for the line of an element that comes later.
 @inlinable @inline(__always)
-package func prefetchAhead(_ elements: UnsafePointer<Float>) { prefetch(elements + prefetchDistance, 0, 3, 1) }
+package func prefetchAhead(_ elements: UnsafePointer<Float>) {
+  prefetch(elements + distanceFromMemory, 0, 2, 1)
+  prefetch(elements + distanceFromSecondLevel, 0, 3, 1)
+}
 
 @inlinable @inline(__always)
-package func prefetchAhead(_ elements: UnsafeMutablePointer<Float>) { prefetch(elements + prefetchDistance, 1, 3, 1) }
+package func prefetchAhead(_ elements: UnsafeMutablePointer<Float>) {
+  prefetch(elements + distanceFromMemory, 1, 2, 1)
+  prefetch(elements + distanceFromSecondLevel, 1, 3, 1)
+}
 
-/// The same for codes of so many bits.
+/// The same for codes of so many bits, of which there are fewer lines.
 @inlinable @inline(__always)
 package func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
-  prefetch(codes + prefetchDistance / 8 &* bits, 1, 3, 1)
+  prefetch(codes + distanceFromMemory / 8 &* bits, 1, 3, 1)
 }
 #endif
