@@ -86,8 +86,8 @@ private func findBases(_ memory: GroupMemory, _ scales: __m512, _ lastCode: Int)
   let (base, log2) = logarithmicBases(load(memory.quantiles), scales, lastCode: lastCode)
   let factor = _mm512_div_ps(_mm512_set1_ps(1), log2)
   // How far places can be off. The uniforms have 16 bits, and between 128 and 256 is rounded twice: 2.5e−5 together. The
-  // logarithms, larger numbers' rounding and that of the exact way: 1.1e−4, all divided by the base's logarithm.
-  let margin = _mm512_fnmadd_ps(factor, _mm512_set1_ps(1.2e-4), _mm512_set1_ps(3e-5))
+  // logarithms, larger numbers' rounding and that of the exact way: 1.3e−4, all divided by the base's logarithm.
+  let margin = _mm512_fnmadd_ps(factor, _mm512_set1_ps(1.4e-4), _mm512_set1_ps(3e-5))
   // Half of what the uniforms lack.
   let start = _mm512_add_ps(margin, _mm512_set1_ps(firstPlace + 0x1p-17))
   let logarithms = _mm512_sub_pd(

@@ -34,14 +34,21 @@ func randomBits(_ states: inout __m512i, _ lanes: RandomLanes) -> __m512i {
 
 // MARK: - The quick way
 
-/// What the place of a value follows from: logarithm · factor + offset, at most that of the smallest level, + uniform.
-typealias QuickRounding = (factor: __m512, offset: __m512, highest: __m512, limit: __m512i)
+/// What the place of a value follows from: logarithm · factor + offset, at most that of the smallest level, + uniform. The
+/// factor is in all that the logarithm is made of.
+typealias QuickRounding = (
+  slope: __m512, offset: __m512, polynomial: (__m512, __m512, __m512, __m512), highest: __m512i, limit: __m512i
+)
 
 @inline(__always)
 func quickRounding(_ memory: GroupMemory, _ index: Int, _ bits: Int) -> QuickRounding {
-  (
-    factor: _mm512_set1_ps(memory.factors[index]), offset: _mm512_set1_ps(memory.offsets[index]),
-    highest: _mm512_set1_ps(firstPlace + Float((1 &<< Int32(truncatingIfNeeded: bits)) &- 1)),
+  let factor = _mm512_set1_ps(memory.factors[index])
+  @inline(__always) func times(_ coefficient: Float) -> __m512 { _mm512_mul_ps(factor, _mm512_set1_ps(coefficient)) }
+  let highest = firstPlace + Float((1 &<< Int32(truncatingIfNeeded: bits)) &- 1)
+  return (
+    slope: times(0x1p-23), offset: _mm512_set1_ps(memory.offsets[index]),
+    polynomial: (times(3.070091), times(-2.120675), times(0.6451424), times(-0.081615806)),
+    highest: _mm512_set1_epi32(Int32(bitPattern: highest.bitPattern)),
     limit: _mm512_cvttps_epi32(_mm512_set1_ps(memory.limits[index]))
   )
 }
@@ -50,26 +57,24 @@ func quickRounding(_ memory: GroupMemory, _ index: Int, _ bits: Int) -> QuickRou
 /// eight bits are 0, and the lower half its fraction.
 var firstPlace: Float { @inline(__always) get { 128 } }
 
-/// The constant term of the approximate logarithm.
-var logarithmAt0: Float { @inline(__always) get { -2.5128546 } }
-
-/// An approximate binary logarithm less the constant term; −∞ of 0. Within 9.6e−5 of normal numbers.
-@inline(__always)
-private func logarithm(_ values: __m512) -> __m512 {
-  let fraction = _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff))
-  let mantissa = floats(_mm512_or_si512(fraction, _mm512_set1_epi32(0x3f80_0000)))
-  var p = _mm512_fmadd_ps(mantissa, _mm512_set1_ps(-0.081615806), _mm512_set1_ps(0.6451424))
-  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(-2.120675))
-  p = _mm512_fmadd_ps(mantissa, p, _mm512_set1_ps(4.070091))
-  return _mm512_fmadd_ps(mantissa, p, _mm512_getexp_ps(values))
-}
+/// The constant term of the approximate logarithm: the rest of a polynomial that binary logarithms of 1 to 2 are within
+/// 8.8e−5 of, and the bias of exponents.
+var logarithmAt0: Float { @inline(__always) get { -127 - 1.5128546 } }
 
 /// The code in the upper half of each lane, on top of a constant whose lower eight bits are 0, and in the lower half how far
 /// above an integer the place is. The uniforms come with 16 bits.
 @inline(__always)
 func place(_ values: __m512, _ random: __m512i, _ rounding: QuickRounding) -> __m512i {
-  let least = _mm512_min_ps(_mm512_fmadd_ps(logarithm(values), rounding.factor, rounding.offset), rounding.highest)
-  return _mm512_add_epi32(bits(least), _mm512_srli_epi32(random, 16))
+  // The bits as an integer are 2^23 times the biased exponent and the fraction.
+  let linear = _mm512_fmadd_ps(_mm512_cvtepi32_ps(bits(values)), rounding.slope, rounding.offset)
+  let fraction = _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff))
+  let mantissa = floats(_mm512_or_si512(fraction, _mm512_set1_epi32(0x3f80_0000)))
+  var p = _mm512_fmadd_ps(mantissa, rounding.polynomial.3, rounding.polynomial.2)
+  p = _mm512_fmadd_ps(mantissa, p, rounding.polynomial.1)
+  p = _mm512_fmadd_ps(mantissa, p, rounding.polynomial.0)
+  // Positive floats are in the order of their bits.
+  let least = _mm512_min_epu32(bits(_mm512_fmadd_ps(mantissa, p, linear)), rounding.highest)
+  return _mm512_add_epi32(least, _mm512_srli_epi32(random, 16))
 }
 
 /// - Parameter closest: the least lower halves of a block's places.
