@@ -18,11 +18,15 @@ package struct BlockCodec {
   }
 
   /// Values and thresholds of a map of at most 4 bits, with the codes' width. Sixteen of each can be read.
-  package var levelTables: (bits: Int, values: UnsafePointer<Float>, thresholds: UnsafePointer<Float>)? {
+  package var levelTables:
+    (
+      bits: Int, values: UnsafePointer<Float>, thresholds: UnsafePointer<Float>, vectors: UnsafePointer<NibbleVectors>?
+    )?
+  {
     switch map {
     case .bytes: nil
-    case .nibbles(let map): (4, map.values, map.thresholds)
-    case .packed(let map): (map.bits, map.values, map.thresholds)
+    case .nibbles(let map): (4, map.values, map.thresholds, map.vectors)
+    case .packed(let map): (map.bits, map.values, map.thresholds, nil)
     }
   }
 

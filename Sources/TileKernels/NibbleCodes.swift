@@ -35,7 +35,7 @@ public struct NibbleVectors {
   public var third: SIMD8<Float>
   public var fourth: SIMD8<Float>
   /// The search in one comparison, for maps whose thresholds are wide enough apart.
-  public var steps: NibbleSteps
+  public var cells: NibbleCells
 
   /// - Parameters: sixteen values and fifteen thresholds, ascending.
   @inlinable
@@ -51,50 +51,7 @@ public struct NibbleVectors {
     fourth = SIMD8(t[0], t[2], t[4], t[6], t[8], t[10], t[12], t[14])
     isLinear = true
     for k in 0..<15 where t[k] != (Float(k) + 1.5) / 16 { isLinear = false }
-    steps = NibbleSteps(thresholds: t)
-  }
-}
-
-/// The nearest code of a value from −1 to 1, and a little beyond, in one comparison: the interval is cut into equal steps
-/// with at most one threshold in each.
-///
-/// A value's step never falls as the value rises. So the thresholds in lower steps lie below the value and those in higher
-/// steps do not, wherever exactly one step ends and the next begins.
-public struct NibbleSteps {
-  /// Whether no two thresholds share a step. The tables are of use only then.
-  public var isComplete: Bool
-  /// The one threshold of each of 32 steps; infinity for none.
-  public var lowThresholds, highThresholds: SIMD16<Float>
-  /// For each step, the code of values up to its threshold and that of values above.
-  public var codesUpTo, codesAbove: SIMD32<UInt16>
-
-  /// A value times `slope` plus `offset`, rounded once and to a whole number, is its step: `offset` brings the last bit
-  /// of the sum's float to the ones. The steps go from 0 for −1 to 30 for 1, and neither is reached at its end.
-  @inlinable @inline(__always)
-  public static var slope: Float { 15.25 }
-  @inlinable @inline(__always)
-  public static var offset: Float { 0x1.8p23 + 15 }
-
-  @inlinable
-  init(thresholds t: UnsafePointer<Float>) {
-    var thresholds = SIMD32<Float>(repeating: .infinity)
-    (codesUpTo, codesAbove) = (SIMD32(), SIMD32())
-    var k = 0
-    for step in 0..<32 {
-      codesUpTo[step] = UInt16(k)
-      if k < 15, Self.step(of: t[k]) == step {
-        thresholds[step] = t[k]
-        k += 1
-      }
-      codesAbove[step] = UInt16(k)
-    }
-    (lowThresholds, highThresholds) = (thresholds.lowHalf, thresholds.highHalf)
-    isComplete = k == 15
-  }
-
-  @inlinable
-  static func step(of value: Float) -> Int {
-    Int(offset.addingProduct(slope, value).bitPattern & 31)
+    cells = NibbleCells(thresholds: t)
   }
 }
 

@@ -9,17 +9,20 @@ public struct PackedMoment {
   public var bits: Int
   /// The codebook's values and thresholds. Sixteen of each can be read.
   public var values, thresholds: UnsafePointer<Float>
+  /// More tables of a codebook of 4 bits; nil for fewer.
+  public var vectors: UnsafePointer<NibbleVectors>?
   public var scaleKind: BlockScale
 
   public init(
     codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>, bits: Int, values: UnsafePointer<Float>,
-    thresholds: UnsafePointer<Float>, scaleKind: BlockScale
+    thresholds: UnsafePointer<Float>, vectors: UnsafePointer<NibbleVectors>?, scaleKind: BlockScale
   ) {
     self.codes = codes
     self.scales = scales
     self.bits = bits
     self.values = values
     self.thresholds = thresholds
+    self.vectors = vectors
     self.scaleKind = scaleKind
   }
 }

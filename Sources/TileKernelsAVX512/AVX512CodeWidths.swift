@@ -94,18 +94,15 @@ private func writeFours(_ ordered: __m512i, bits: Int, to codes: UnsafeMutablePo
   }
 }
 
-/// Writes 32 codes of a constant width: sixteen in the lowest bits of each integer.
+/// Writes 32 codes of 2 or 3 bits: sixteen in the lowest bits of each integer.
 @inline(__always)
 func write(_ a: UInt64, _ b: UInt64, bits: Int, to codes: UnsafeMutablePointer<UInt8>, at element: Int) {
   let first = UnsafeMutableRawPointer(codes + element / 8 &* bits)
   switch bits {
   case 2: first.storeBytes(of: a | b &<< 32, as: UInt64.self)
-  case 3:
+  default:
     first.storeBytes(of: a | b &<< 48, as: UInt64.self)
     first.storeBytes(of: UInt32(truncatingIfNeeded: b &>> 16), toByteOffset: 8, as: UInt32.self)
-  default:
-    first.storeBytes(of: a, as: UInt64.self)
-    first.storeBytes(of: b, toByteOffset: 8, as: UInt64.self)
   }
 }
 

@@ -95,9 +95,10 @@ private func makeMoments(
   let offset = index &* PackedSteps.blockSize
   let (m, v, d) = (memory.firstMoments + offset, memory.secondMoments + offset, memory.denominators + offset)
 
-  let firstLevels = _mm512_mul_ps(firstTable, _mm512_set1_ps(first.scales[block]))
-  let secondLevels = geometricLevels(
-    second.scales[block], second.bases[block], secondBits, lanesAsCodes(bits: secondBits))
+  let firstTerms = _mm512_mul_ps(rule.beta1, _mm512_mul_ps(firstTable, _mm512_set1_ps(first.scales[block])))
+  let secondTerms = _mm512_mul_ps(
+    rule.beta2,
+    geometricLevels(second.scales[block], second.bases[block], secondBits, lanesAsCodes(bits: secondBits)))
   prefetchAhead(firstCodes, bits: firstBits)
   prefetchAhead(secondCodes, bits: secondBits)
   var firstMaximum = _mm512_setzero_si512()
@@ -108,9 +109,9 @@ private func makeMoments(
     prefetchAhead(g + i)
     let g = decayed(load(g + i), load(p + i), rule)
     let newM = firstMoments(
-      _mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, firstReader), firstLevels), g, rule)
+      terms: _mm512_permutexvar_ps(sixteenCodes(firstCodes, from: i, firstReader), firstTerms), g, rule)
     let newV = secondMoments(
-      _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, secondReader), secondLevels), g, rule)
+      terms: _mm512_permutexvar_ps(sixteenCodes(secondCodes, from: i, secondReader), secondTerms), g, rule)
     store(newM, to: m + i)
     store(newV, to: v + i)
     store(denominators(newV, rule), to: d + i)
@@ -169,36 +170,45 @@ private func moveAndEncode(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
   _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
-  switch first.bits {
-  case 2: moveAndEncode(run, block, index, first, 2, second, secondBits, scratch, constants)
-  case 3: moveAndEncode(run, block, index, first, 3, second, secondBits, scratch, constants)
-  default: moveAndEncode(run, block, index, first, 4, second, secondBits, scratch, constants)
+  let codes = first.codes + block &* PackedSteps.blockSize / 8 &* first.bits
+  @inline(__always) func step(_ writeFirst: (Four, Int) -> Void) {
+    moveAndEncode(run, block, index, first, second, secondBits, scratch, constants, writeFirst)
+  }
+  if let vectors = first.vectors {
+    withSearch(vectors) { search in step { storeCodes($0, search, to: codes + $1 / 2) } }
+  } else if first.bits == 2 {
+    let search = thresholdSearch(load(first.thresholds), 2, fromTop: false)
+    step { write($0, search, to: codes, at: $1) }
+  } else {
+    let search = thresholdSearch(load(first.thresholds), 3, fromTop: false)
+    step { write($0, search, to: codes, at: $1) }
   }
 }
 
+/// - Parameter writeFirst: writes the codes of 64 normalised first moments, those of the block from an element on.
 @inline(__always)
 private func moveAndEncode(
-  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ firstBits: Int, _ second: LogarithmicMoment,
-  _ secondBits: Int, _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants, _ writeFirst: (Four, Int) -> Void
 ) {
   let memory = groupMemory(scratch)
   let rule = adamVectors(constants, .none)
-  // A mask, because there are nine such loops already.
+  // A mask, because there are twelve such loops already.
   let decays: __mmask16 = constants.decayTerms.areNone ? 0 : 0xffff
   let start = block &* PackedSteps.blockSize
   let parameters = run.parameters + start
-  let (firstCodes, secondCodes) = (first.codes + start / 8 &* firstBits, second.codes + start / 8 &* secondBits)
+  let secondCodes = second.codes + start / 8 &* secondBits
   let offset = index &* PackedSteps.blockSize
   let (m, v, d) = (memory.firstMoments + offset, memory.secondMoments + offset, memory.denominators + offset)
 
   let factor = _mm512_set1_ps(memory.firstReciprocals[index])
-  let search = thresholdSearch(load(first.thresholds), firstBits, fromTop: false)
   let key = mixed(second.streamKey ^ UInt64(truncatingIfNeeded: second.firstBlock &+ block))
   let random = randomLanes(key)
   let rounding = quickRounding(memory, index, secondBits)
   var states = random.first
   var closest = _mm512_set1_epi32(-1)
-  @inline(__always) func sixteen(_ i: Int) -> (UInt64, __m512i) {
+  /// Returns the normalised first moments and the second's places.
+  @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
     let m = load(m + i)
     prefetchAhead(parameters + i)
     let p = load(parameters + i)
@@ -206,14 +216,12 @@ private func moveAndEncode(
     store(moved(decayed, m, denominators: load(d + i), rule), to: parameters + i)
     let place = place(load(v + i), randomBits(&states, random), rounding)
     closest = _mm512_min_epu16(closest, place)
-    return (packedSearched(_mm512_mul_ps(m, factor), search), place)
+    return (bits(_mm512_mul_ps(m, factor)), place)
   }
   var i = 0
   while i < PackedSteps.blockSize {
-    let (a, b) = (sixteen(i), sixteen(i &+ 16))
-    write(a.0, b.0, bits: firstBits, to: firstCodes, at: i)
-    let (c, d) = (sixteen(i &+ 32), sixteen(i &+ 48))
-    write(c.0, d.0, bits: firstBits, to: firstCodes, at: i &+ 32)
+    let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
+    writeFirst((a.0, b.0, c.0, d.0), i)
     writePlaces(a.1, b.1, c.1, d.1, bits: secondBits, to: secondCodes, at: i)
     i &+= 64
   }

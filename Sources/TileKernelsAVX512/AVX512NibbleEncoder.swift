@@ -13,40 +13,55 @@ func linearSums(_ values: __m512) -> __m512i {
   bits(_mm512_fmadd_ps(values, _mm512_set1_ps(0x1.fffffep3), _mm512_set1_ps(0x1.8p23 - 1)))
 }
 
-/// Finds codes by `NibbleSteps` where the map has them, by a binary search elsewhere: a constant, as loops are made for
-/// each.
+/// Finds codes by `NibbleCells`, whose spacing is a constant, as loops are made for each.
 typealias NibbleSearch = (
-  hasSteps: Bool, lowThresholds: __m512, highThresholds: __m512, codesUpTo: __m512i, codesAbove: __m512i,
-  above: __m512i, binary: ThresholdSearch
+  spacing: NibbleCells.Spacing, lowThresholds: __m512, highThresholds: __m512, codesUpTo: __m512i, codesAbove: __m512i,
+  above: __m512i
 )
 
+/// Calls `body` with the search in a map.
 @inline(__always)
-func nibbleSearch(_ map: NibbleMap, hasSteps: Bool) -> NibbleSearch {
-  let steps = map.vectors.pointee.steps
+func withSearch<Result>(_ map: UnsafePointer<NibbleVectors>, _ body: (NibbleSearch) -> Result) -> Result {
+  switch map.pointee.cells.spacing {
+  case .even: body(nibbleSearch(map, .even))
+  case .doubling: body(nibbleSearch(map, .doubling))
+  }
+}
+
+@inline(__always)
+private func nibbleSearch(_ map: UnsafePointer<NibbleVectors>, _ spacing: NibbleCells.Spacing) -> NibbleSearch {
+  let cells = map.pointee.cells
   return (
-    hasSteps: hasSteps, lowThresholds: steps.lowThresholds, highThresholds: steps.highThresholds,
-    codesUpTo: unsafeBitCast(steps.codesUpTo, to: __m512i.self),
-    codesAbove: unsafeBitCast(steps.codesAbove, to: __m512i.self),
+    spacing: spacing, lowThresholds: cells.lowThresholds, highThresholds: cells.highThresholds,
+    codesUpTo: unsafeBitCast(cells.codesUpTo, to: __m512i.self),
+    codesAbove: unsafeBitCast(cells.codesAbove, to: __m512i.self),
     // Converted, so that the compiler does not know it: see `thresholdSearch`.
-    above: _mm512_cvttps_epi32(_mm512_set1_ps(32)), binary: thresholdSearch(map)
+    above: _mm512_cvttps_epi32(_mm512_set1_ps(32))
   )
 }
 
 /// What `packed` makes codes of, in the lowest 16 bits of each lane.
 @inline(__always)
 func keys(_ values: __m512, _ search: NibbleSearch) -> __m512i {
-  guard search.hasSteps else { return searched(values, search.binary) }
-  let step = bits(
-    _mm512_fmadd_ps(values, _mm512_set1_ps(NibbleSteps.slope), _mm512_set1_ps(NibbleSteps.offset)))
-  let threshold = _mm512_permutex2var_ps(search.lowThresholds, step, search.highThresholds)
-  return _mm512_mask_add_epi32(step, isGreater(values, threshold), step, search.above)
+  let cells: __m512i
+  switch search.spacing {
+  case .even:
+    cells = bits(
+      _mm512_fmadd_ps(values, _mm512_set1_ps(NibbleCells.slope), _mm512_set1_ps(NibbleCells.offset)))
+  case .doubling:
+    let sums = _mm512_fmadd_ps(
+      floats(magnitudeBits(values)), _mm512_set1_ps(NibbleCells.magnitudeSlope),
+      _mm512_set1_ps(NibbleCells.magnitudeOffset))
+    cells = _mm512_xor_si512(_mm512_srli_epi32(bits(sums), 21), _mm512_srai_epi32(bits(values), 31))
+  }
+  let threshold = _mm512_permutex2var_ps(search.lowThresholds, cells, search.highThresholds)
+  return _mm512_mask_xor_epi32(cells, isGreater(values, threshold), cells, search.above)
 }
 
 /// 64 codes of four bits as bytes in words, as `storeOrdered` wants them.
 @inline(__always)
 func packed(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i, _ search: NibbleSearch) -> __m512i {
   let (low, high) = (lowWords(a, b), lowWords(c, d))
-  guard search.hasSteps else { return pairs(low, high) }
   return pairs(
     _mm512_permutex2var_epi16(search.codesUpTo, low, search.codesAbove),
     _mm512_permutex2var_epi16(search.codesUpTo, high, search.codesAbove))
@@ -68,6 +83,16 @@ private func lowWords(_ a: __m512i, _ b: __m512i) -> __m512i {
 @inline(__always)
 private func pairs(_ low: __m512i, _ high: __m512i) -> __m512i {
   _mm512_maddubs_epi16(_mm512_packus_epi16(low, high), _mm512_set1_epi16(0x1001))
+}
+
+/// Writes the codes of 64 values.
+@inline(__always)
+func storeCodes(_ values: Four, _ search: NibbleSearch, to codes: UnsafeMutablePointer<UInt8>) {
+  let keys = each(values) { TileKernelsAVX512.keys(floats($0), search) }
+  // In each eighth there are four bytes of the first half, then four of the second.
+  let bytes = _mm512_cvtepi16_epi8(packed(keys.0, keys.1, keys.2, keys.3, search))
+  let order = unsafeBitCast(SIMD8<Int32>(0, 2, 4, 6, 1, 3, 5, 7), to: __m256i.self)
+  UnsafeMutableRawPointer(codes).storeBytes(of: _mm256_permutevar8x32_epi32(bytes, order), as: __m256i.self)
 }
 
 /// Writes 64 codes of each of two moments.

@@ -7,15 +7,17 @@ import _Builtin_intrinsics.intel
 package func avx512MomentumOnNibbles(
   _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants
 ) -> Int {
-  constants.withTerms { momentum(run, buffer, constants, momentumVectors(constants, $0)) }
+  constants.withTerms { terms in
+    withSearch(buffer.map.vectors) { momentum(run, buffer, constants, momentumVectors(constants, terms), $0) }
+  }
 }
 
 @inline(__always)
 private func momentum(
-  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants, _ rule: MomentumVectors
+  _ run: BlockRun, _ buffer: NibbleMoment, _ constants: MomentumConstants, _ rule: MomentumVectors,
+  _ search: NibbleSearch
 ) -> Int {
   let reader = codeReader(bits: 4)
-  let search = thresholdSearch(buffer.map)
   var skippedCount = 0
   for block in run.firstBlock..<run.endBlock {
     let start = block &* run.blockSize
@@ -24,14 +26,15 @@ private func momentum(
       let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
       let codes = buffer.codes + start / 2
 
-      let table = levels(buffer.map, scale: buffer.scales[block])
+      let terms = _mm512_mul_ps(rule.bufferFactor, levels(buffer.map, scale: buffer.scales[block]))
       var maximum = _mm512_setzero_si512()
       var i = 0
       while i < count {
         prefetchAhead(g + i)
         prefetchAhead(p + i)
         let newB = buffers(
-          _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), table), decayed(load(g + i), load(p + i), rule),
+          terms: _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), terms),
+          decayed(load(g + i), load(p + i), rule),
           rule)
         store(newB, to: b + i)
         maximum = _mm512_max_epu32(maximum, magnitudeBits(newB))
@@ -44,12 +47,11 @@ private func momentum(
       @inline(__always) func sixteen(_ i: Int) -> __m512i {
         let (oldP, b) = (load(p + i), load(b + i))
         store(moved(oldP, decayed(load(g + i), oldP, rule), b, rule), to: p + i)
-        return searched(_mm512_mul_ps(b, factor), search)
+        return bits(_mm512_mul_ps(b, factor))
       }
       i = 0
       while i < count {
-        let words = nibblePairs(sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
-        storeOrdered(words, to: codes + i / 2)
+        storeCodes((sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48)), search, to: codes + i / 2)
         i &+= 64
       }
       continue

@@ -50,9 +50,7 @@ func adamOnWholeBlocks(
 ) -> Int {
   constants.withDecayTerms { terms in
     let rule = adamVectors(constants, terms)
-    return first.map.vectors.pointee.steps.isComplete
-      ? wholeBlocks(run, first, second, indices, constants, rule, nibbleSearch(first.map, hasSteps: true))
-      : wholeBlocks(run, first, second, indices, constants, rule, nibbleSearch(first.map, hasSteps: false))
+    return withSearch(first.map.vectors) { wholeBlocks(run, first, second, indices, constants, rule, $0) }
   }
 }
 
@@ -114,7 +112,7 @@ private func wholeBlocks(
 /// Where a block's data are, and what its codes contribute to the new moments.
 private typealias AdamBlock = (
   p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, firstCodes: UnsafeMutablePointer<UInt8>,
-  secondCodes: UnsafeMutablePointer<UInt8>, firstLevels: __m512, secondLevels: __m512
+  secondCodes: UnsafeMutablePointer<UInt8>, firstTerms: __m512, secondTerms: __m512
 )
 
 @inline(__always)
@@ -125,8 +123,8 @@ private func adamBlock(
   return (
     p: run.parameters + start, g: run.gradients + start, firstCodes: first.codes + start / 2,
     secondCodes: second.codes + start / 2,
-    firstLevels: _mm512_mul_ps(rule.beta1, levels(first.map, scale: first.scales[block])),
-    secondLevels: _mm512_mul_ps(rule.beta2, levels(second.map, scale: second.scales[block]))
+    firstTerms: _mm512_mul_ps(rule.beta1, levels(first.map, scale: first.scales[block])),
+    secondTerms: _mm512_mul_ps(rule.beta2, levels(second.map, scale: second.scales[block]))
   )
 }
 
@@ -158,11 +156,8 @@ private func makeSixteen(
   prefetchAhead(block.p + i)
   let codes = spreadSixteen(indices, quarter)
   let g = decayed(load(block.g + i), load(block.p + i), rule)
-  let newM = _mm512_add_ps(
-    _mm512_permutexvar_ps(codes.first, block.firstLevels), _mm512_mul_ps(rule.oneMinusBeta1, g))
-  let newV = _mm512_add_ps(
-    _mm512_permutexvar_ps(codes.second, block.secondLevels),
-    _mm512_mul_ps(rule.oneMinusBeta2, _mm512_mul_ps(g, g)))
+  let newM = firstMoments(terms: _mm512_permutexvar_ps(codes.first, block.firstTerms), g, rule)
+  let newV = secondMoments(terms: _mm512_permutexvar_ps(codes.second, block.secondTerms), g, rule)
   store(newM, to: m + i)
   store(newV, to: v + i)
   maxima.first = _mm512_max_epu32(maxima.first, magnitudeBits(newM))

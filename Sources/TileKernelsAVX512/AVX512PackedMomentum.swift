@@ -55,13 +55,15 @@ private func makeBuffers(
   let reader = codeReader(bits: bits)
   let levels = _mm512_mul_ps(
     _mm512_permutexvar_ps(lanesAsCodes(bits: bits), load(buffer.values)), _mm512_set1_ps(buffer.scales[block]))
+  let terms = _mm512_mul_ps(rule.bufferFactor, levels)
   var maximum = _mm512_setzero_si512()
   var i = 0
   while i < PackedSteps.blockSize {
     prefetchAhead(p + i)
     prefetchAhead(g + i)
     let b = buffers(
-      _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), levels), decayed(load(g + i), load(p + i), rule), rule
+      terms: _mm512_permutexvar_ps(sixteenCodes(codes, from: i, reader), terms),
+      decayed(load(g + i), load(p + i), rule), rule
     )
     store(b, to: values + i)
     maximum = _mm512_max_epu32(maximum, magnitudeBits(b))

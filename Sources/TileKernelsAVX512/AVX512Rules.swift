@@ -34,12 +34,23 @@ package func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: AdamVect
 
 @inlinable @inline(__always)
 package func firstMoments(_ m: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
-  _mm512_add_ps(_mm512_mul_ps(rule.beta1, m), _mm512_mul_ps(rule.oneMinusBeta1, g))
+  firstMoments(terms: _mm512_mul_ps(rule.beta1, m), g, rule)
+}
+
+/// From what the old moments contribute, β1 times each: few codes have few of these.
+@inlinable @inline(__always)
+package func firstMoments(terms: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
+  _mm512_add_ps(terms, _mm512_mul_ps(rule.oneMinusBeta1, g))
 }
 
 @inlinable @inline(__always)
 package func secondMoments(_ v: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
-  _mm512_add_ps(_mm512_mul_ps(rule.beta2, v), _mm512_mul_ps(rule.oneMinusBeta2, _mm512_mul_ps(g, g)))
+  secondMoments(terms: _mm512_mul_ps(rule.beta2, v), g, rule)
+}
+
+@inlinable @inline(__always)
+package func secondMoments(terms: __m512, _ g: __m512, _ rule: AdamVectors) -> __m512 {
+  _mm512_add_ps(terms, _mm512_mul_ps(rule.oneMinusBeta2, _mm512_mul_ps(g, g)))
 }
 
 /// The new parameters.
@@ -90,7 +101,12 @@ package func decayed(_ gradients: __m512, _ parameters: __m512, _ rule: Momentum
 
 @inlinable @inline(__always)
 package func buffers(_ b: __m512, _ g: __m512, _ rule: MomentumVectors) -> __m512 {
-  _mm512_add_ps(_mm512_mul_ps(rule.bufferFactor, b), _mm512_mul_ps(rule.gradientFactor, g))
+  buffers(terms: _mm512_mul_ps(rule.bufferFactor, b), g, rule)
+}
+
+@inlinable @inline(__always)
+package func buffers(terms: __m512, _ g: __m512, _ rule: MomentumVectors) -> __m512 {
+  _mm512_add_ps(terms, _mm512_mul_ps(rule.gradientFactor, g))
 }
 
 /// The new parameters.

@@ -27,9 +27,7 @@ func adamOnSlices(
 ) -> Int {
   constants.withDecayTerms { terms in
     let rule = adamVectors(constants, terms)
-    return first.map.vectors.pointee.steps.isComplete
-      ? step(run, first, second, newCodes, indices, constants, rule, nibbleSearch(first.map, hasSteps: true))
-      : step(run, first, second, newCodes, indices, constants, rule, nibbleSearch(first.map, hasSteps: false))
+    return withSearch(first.map.vectors) { step(run, first, second, newCodes, indices, constants, rule, $0) }
   }
 }
 
@@ -138,7 +136,7 @@ private func step(
 /// Where a block's data and scales are, and what the first moment's codes contribute to the new one.
 private typealias SliceBlock = (
   p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, firstCodes: UnsafeMutablePointer<UInt8>,
-  secondCodes: UnsafeMutablePointer<UInt8>, firstLevels: __m512, columnScales: UnsafePointer<Float>,
+  secondCodes: UnsafeMutablePointer<UInt8>, firstTerms: __m512, columnScales: UnsafePointer<Float>,
   columnReciprocals: UnsafePointer<Float>, rowScale: __m512, rowReciprocal: __m512
 )
 
@@ -152,7 +150,7 @@ private func sliceBlock(
   return (
     p: run.parameters + start, g: run.gradients + start, firstCodes: first.codes + start / 2,
     secondCodes: second.codes + start / 2,
-    firstLevels: _mm512_mul_ps(rule.beta1, levels(first.map, scale: first.scales[number])),
+    firstTerms: _mm512_mul_ps(rule.beta1, levels(first.map, scale: first.scales[number])),
     columnScales: row.walk.columns(second.scales) + distance,
     columnReciprocals: row.walk.columns(second.reciprocals) + distance,
     rowScale: _mm512_set1_ps(row.walk.smallest(second.scales)),
@@ -174,8 +172,7 @@ private func makeSixteen(
   let scales = _mm512_min_ps(load(block.columnScales + i), block.rowScale)
   let reciprocals = _mm512_max_ps(load(block.columnReciprocals + i), block.rowReciprocal)
   let g = decayed(load(block.g + i), load(block.p + i), rule)
-  let newM = _mm512_add_ps(
-    _mm512_permutexvar_ps(codes.first, block.firstLevels), _mm512_mul_ps(rule.oneMinusBeta1, g))
+  let newM = firstMoments(terms: _mm512_permutexvar_ps(codes.first, block.firstTerms), g, rule)
   let newV = secondMoments(_mm512_mul_ps(_mm512_permutexvar_ps(codes.second, table), scales), g, rule)
   store(newM, to: m + i)
   store(denominators(newV, rule), to: d + i)

@@ -58,7 +58,7 @@ func searched(_ values: __m512, _ search: ThresholdSearch) -> __m512i {
   return code
 }
 
-/// Sixteen codes of `searched`, one after another in the lowest bits.
+/// Sixteen codes of `searched` of 2 or 3 bits, one after another in the lowest bits.
 ///
 /// Comparisons leave one bit of each code in a mask register: depositing them costs the vector units nothing, unlike packing
 /// lanes.
@@ -73,13 +73,17 @@ func packedSearched(_ values: __m512, _ search: ThresholdSearch) -> UInt64 {
   var code = _mm512_mask_mov_epi32(search.lowest, isUpper, search.highest)
   code = _mm512_mask_add_epi32(code, isSecond, code, search.second)
   let isThird = isGreater(values, _mm512_permutexvar_ps(code, search.ofFour))
-  if search.bits == 3 {
-    return deposited(isThird, 0x2492_4924_9249) | deposited(isSecond, 0x4924_9249_2492)
-      | deposited(isUpper, 0x9249_2492_4924)
-  }
-  code = _mm512_mask_add_epi32(code, isThird, code, search.third)
-  let isFourth = isGreater(values, _mm512_permutexvar_ps(code, search.ofEight))
-  return deposited(isFourth, 0x1111_1111_1111_1111) | deposited(isThird, 0x2222_2222_2222_2222)
-    | deposited(isSecond, 0x4444_4444_4444_4444) | deposited(isUpper, 0x8888_8888_8888_8888)
+  return deposited(isThird, 0x2492_4924_9249) | deposited(isSecond, 0x4924_9249_2492)
+    | deposited(isUpper, 0x9249_2492_4924)
+}
+
+/// Writes the codes of 64 values.
+@inline(__always)
+func write(
+  _ values: Four, _ search: ThresholdSearch, to codes: UnsafeMutablePointer<UInt8>, at element: Int
+) {
+  @inline(__always) func sixteen(_ values: __m512i) -> UInt64 { packedSearched(floats(values), search) }
+  write(sixteen(values.0), sixteen(values.1), bits: search.bits, to: codes, at: element)
+  write(sixteen(values.2), sixteen(values.3), bits: search.bits, to: codes, at: element &+ 32)
 }
 #endif

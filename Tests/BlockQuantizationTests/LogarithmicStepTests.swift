@@ -86,7 +86,7 @@ final class LogarithmicStepTests: XCTestCase {
           blocks: block..<(count + blockSize - 1) / blockSize),
         PackedMoment(
           codes: firstCodes, scales: firstScales, bits: tables.bits, values: tables.values,
-          thresholds: tables.thresholds, scaleKind: step.first.scaleKind),
+          thresholds: tables.thresholds, vectors: tables.vectors, scaleKind: step.first.scaleKind),
         LogarithmicMoment(
           codes: secondCodes, scales: secondScales, bases: bases, bits: step.second.bits, streamKey: step.stream.key,
           firstBlock: step.firstBlock), scratch, step.adam)
@@ -116,7 +116,7 @@ final class LogarithmicStepTests: XCTestCase {
   private func forEachPairOfWidths(_ body: (PackedSteps, BlockCodec, LogarithmicCodec) throws -> Void) rethrows {
     for kernels in KernelSet.available {
       guard let steps = kernels.packedSteps else { continue }
-      for codebook in [Codebook.dynamic2, .dynamic3, .dynamic4] {
+      for codebook in [Codebook.dynamic2, .dynamic3, .dynamic4, .normalFloat4] {
         for secondBits in 2...4 {
           for scaleRule in [ScaleRule.absmax, .signedExtreme] {
             try body(

@@ -71,7 +71,7 @@ final class PackedMomentumTests: XCTestCase {
                 parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: 0..<blocks),
               PackedMoment(
                 codes: codes, scales: scales, bits: tables.bits, values: tables.values,
-                thresholds: tables.thresholds, scaleKind: codec.scaleKind), scratch, rule)
+                thresholds: tables.thresholds, vectors: tables.vectors, scaleKind: codec.scaleKind), scratch, rule)
           }
           var scratch = [Float](repeating: 0, count: PackedSteps.scratchCount)
           let left = run(&new.parameters, gradients, &new.codes, &new.scales, &scratch)

@@ -71,7 +71,7 @@ extension MomentMemory {
     guard case .blocks(let codec, let codes, let scales) = self, let tables = codec.levelTables else { return nil }
     return PackedMoment(
       codes: codes, scales: scales, bits: tables.bits, values: tables.values, thresholds: tables.thresholds,
-      scaleKind: codec.scaleKind)
+      vectors: tables.vectors, scaleKind: codec.scaleKind)
   }
 
   /// The moment for whole steps with logarithmic codes; nil in other formats.
