@@ -50,6 +50,8 @@ public final class KernelSet: Sendable {
   public let byteSteps: ByteSteps?
   /// Whole steps over codes of 2 to 4 bits, where the set has any.
   public let packedSteps: PackedSteps?
+  /// Asks for so many bytes that will be needed soon.
+  public let prefetch: (@Sendable (UnsafeRawPointer, Int) -> Void)?
 
   public init(
     name: String,
@@ -87,7 +89,8 @@ public final class KernelSet: Sendable {
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
     encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
-    byteSteps: ByteSteps? = nil, packedSteps: PackedSteps? = nil
+    byteSteps: ByteSteps? = nil, packedSteps: PackedSteps? = nil,
+    prefetch: (@Sendable (UnsafeRawPointer, Int) -> Void)? = nil
   ) {
     self.name = name
     self.absmax = absmax
@@ -119,5 +122,6 @@ public final class KernelSet: Sendable {
     self.encodeLogarithmic = encodeLogarithmic
     self.byteSteps = byteSteps
     self.packedSteps = packedSteps
+    self.prefetch = prefetch
   }
 }

@@ -40,8 +40,8 @@ func adamOnShortBlock(
   return skippedCount
 }
 
-@inline(__always)
-private func fill(
+@inlinable @inline(__always)
+package func fill(
   _ values: UnsafeMutablePointer<Float>, from source: UnsafePointer<Float>, _ count: Int, _ whole: Int
 ) {
   for i in 0..<count { values[i] = source[i] }

@@ -12,12 +12,23 @@ package func vbmiAdamOnBytes(
   _ constants: AdamConstants
 ) -> Int {
   guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
-    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned
+    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned, run.blockSize & 63 == 0
   else { return run.firstBlock }
-  return constants.withDecayTerms {
+  let whole = run.withoutShortBlock
+  let end = adamOnWholeBlocks(whole, first, second, scratch, constants)
+  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortBlock else { return end }
+  return withShortBlockMemory { adamOnShortBlock(run, end, first, second, scratch, $0, $1, constants) }
+}
+
+@inline(never)
+func adamOnWholeBlocks(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
+  _ constants: AdamConstants
+) -> Int {
+  constants.withDecayTerms {
     adam(
-      run, first, decadeVectors(firstDecades), second, decadeVectors(secondDecades), scratch,
-      adamVectors(constants, $0))
+      run, first, decadeVectors(first.map.decades.unsafelyUnwrapped), second,
+      decadeVectors(second.map.decades.unsafelyUnwrapped), scratch, adamVectors(constants, $0))
   }
 }
 
@@ -31,7 +42,6 @@ private func adam(
   while block < run.endBlock {
     let start = block &* run.blockSize
     let count = run.length(of: block)
-    guard count & 63 == 0 else { return block }
     let (p, g) = (run.parameters + start, run.gradients + start)
     let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
 
@@ -99,8 +109,20 @@ private func adam(
 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard let decades = buffer.map.decades, decades.pointee.isSigned else { return run.firstBlock }
-  return constants.withTerms { momentum(run, buffer, decadeVectors(decades), momentumVectors(constants, $0)) }
+  guard let decades = buffer.map.decades, decades.pointee.isSigned, run.blockSize & 63 == 0 else {
+    return run.firstBlock
+  }
+  let whole = run.withoutShortBlock
+  let end = momentumOnWholeBlocks(whole, buffer, constants)
+  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortBlock else { return end }
+  return withShortBlockMemory { momentumOnShortBlock(run, end, buffer, $0, $1, constants) }
+}
+
+@inline(never)
+func momentumOnWholeBlocks(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
+  constants.withTerms {
+    momentum(run, buffer, decadeVectors(buffer.map.decades.unsafelyUnwrapped), momentumVectors(constants, $0))
+  }
 }
 
 @inline(__always)
@@ -111,7 +133,6 @@ private func momentum(
   while block < run.endBlock {
     let start = block &* run.blockSize
     let count = run.length(of: block)
-    guard count & 63 == 0 else { return block }
     let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
     let codes = buffer.codes + start
 

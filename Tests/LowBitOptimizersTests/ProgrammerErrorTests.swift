@@ -82,6 +82,21 @@ struct ProgrammerErrorTests {
     #expect(stderr(result).contains("w occurs twice in one update"))
   }
 
+  /// After calls that named it once, and among others.
+  @Test func keyNamedTwiceAtLast() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      var parameter: [Float] = [1, 2, 3]
+      parameter.withUnsafeMutableBufferPointer { p in
+        let updates = ["u", "v", "w"].map { TensorUpdate(ParameterKey($0), p, along: UnsafeBufferPointer(p)) }
+        let optimizer = Adam32()
+        optimizer.update(updates)
+        optimizer.update(updates)
+        optimizer.update(updates + [updates[1]])
+      }
+    }
+    #expect(stderr(result).contains("v occurs twice in one update"))
+  }
+
   @Test func embeddingSizesThatDisagree() async {
     let gradient = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let embedding = StableEmbedding(vocabularySize: 4, dimension: 3, name: "token")

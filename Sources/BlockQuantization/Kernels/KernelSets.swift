@@ -68,7 +68,8 @@ extension KernelSet {
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
       byteSteps: byteSteps,
-      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms, momentum: avx512MomentumOnPacked))
+      packedSteps: PackedSteps(adam: avx512AdamOnLogarithms, momentum: avx512MomentumOnPacked),
+      prefetch: avx512Prefetch)
   }
   #endif
 

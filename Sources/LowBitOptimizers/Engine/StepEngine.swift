@@ -39,15 +39,19 @@ final class StepEngine: @unchecked Sendable {
 
   // MARK: - Collecting tasks
 
-  func removeAllTasks() {
+  /// The tasks of the call before stay where they are: `repeatTask` uses them again.
+  func beginCall() {
     taskCount = 0
     blockCount = 0
     mostSlices = 0
     tileCount = 0
   }
 
+  func task(_ index: Int) -> UnsafeMutablePointer<TensorTask> { tasks.baseAddress! + index }
+
   func addTask(
-    _ update: TensorUpdate, first: MomentMemory, second: MomentMemory, _ constants: StepConstants, blockSize: Int
+    _ update: TensorUpdate, first: MomentMemory, second: MomentMemory, _ constants: StepConstants, blockSize: Int,
+    stepCount: Int
   ) {
     if taskCount == tasks.count {
       let larger = UnsafeMutableBufferPointer<TensorTask>.allocate(capacity: 2 * taskCount)
@@ -55,26 +59,30 @@ final class StepEngine: @unchecked Sendable {
       tasks.deallocate()
       tasks = larger
     }
-    var task = TensorTask(
-      parameters: update.parameter.baseAddress!, gradients: update.gradient.baseAddress!,
-      count: update.parameter.count, blockSize: blockSize, first: first, second: second, constants: constants,
-      firstBlock: blockCount, rows: update.rows?.view(blockSize: blockSize))
-    task.firstTile = tileCount
-    task.tileCount = task.tiles?.count ?? 0
-    (tasks.baseAddress! + taskCount).initialize(to: task)
-    taskCount += 1
-    blockCount += task.blockCount
-    tileCount += task.tileCount
-    mostSlices = max(mostSlices, task.sliceCount)
+    task(taskCount).initialize(
+      to: TensorTask(
+        update, first: first, second: second, constants, blockSize: blockSize, stepCount: stepCount,
+        firstBlock: blockCount))
+    count(task(taskCount))
     // A restored state can have larger blocks than the optimizer gives to new ones.
     if blockSize > scratch.blockSize {
       scratch = EngineScratch(threadCount: scratch.threadCount, blockSize: blockSize, sliceCount: scratch.sliceCount)
     }
   }
 
-  /// Blocks of the task that were skipped in the last run, and all its blocks.
-  func outcome(ofTask index: Int) -> (skipped: Int, all: Int) {
-    (tasks[index].skippedBlockCount, tasks[index].blockCount)
+  /// Adds the task that had this place in the call before, for the same parameter.
+  func repeatTask(_ update: TensorUpdate, _ constants: StepConstants) {
+    task(taskCount).pointee.take(update, constants, firstBlock: blockCount)
+    count(task(taskCount))
+  }
+
+  private func count(_ task: UnsafeMutablePointer<TensorTask>) {
+    task.pointee.firstTile = tileCount
+    task.pointee.tileCount = task.pointee.tiles?.count ?? 0
+    taskCount += 1
+    blockCount += task.pointee.blockCount
+    tileCount += task.pointee.tileCount
+    mostSlices = max(mostSlices, task.pointee.sliceCount)
   }
 
   // MARK: - Running them
@@ -128,6 +136,7 @@ final class StepEngine: @unchecked Sendable {
   private func update(_ chunk: Range<Int>, thread: Int) {
     let scratch = scratch.blockScratch(thread)
     forEachTask(in: chunk, of: .blocks) { index, blocks in
+      if let prefetch = kernels.prefetch, index + 1 < taskCount { tasks[index + 1].askForHead(prefetch) }
       let skipped = tasks[index].update(blocks: blocks, scratch, kernels)
       if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
     }

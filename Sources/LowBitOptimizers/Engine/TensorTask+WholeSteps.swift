@@ -25,17 +25,23 @@ extension TensorTask {
 
   private func updateBytes(_ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int? {
     guard let steps = kernels.byteSteps, let first = first.byteMoment(scratch.first) else { return nil }
-    let step: (Range<Int>) -> Int
     switch constants {
     case .adam(let constants):
       guard let second = second.byteMoment(scratch.second) else { return nil }
-      step = { steps.adam(run(over: $0), first, second, scratch.first.uniforms, constants) }
-    case .momentum(let constants): step = { steps.momentum(run(over: $0), first, constants) }
+      return updateBytes(blocks, scratch, kernels) { steps.adam($0, first, second, scratch.first.uniforms, constants) }
+    case .momentum(let constants):
+      return updateBytes(blocks, scratch, kernels) { steps.momentum($0, first, constants) }
     }
+  }
+
+  /// - Parameter step: returns the first block that it has left to the stages, or the run's end.
+  private func updateBytes(
+    _ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet, _ step: (BlockRun) -> Int
+  ) -> Int {
     var skippedCount = 0
     var block = blocks.lowerBound
     while true {
-      block = step(block..<blocks.upperBound)
+      block = step(run(over: block..<blocks.upperBound))
       guard block < blocks.upperBound else { return skippedCount }
       if !update(block: block, scratch, kernels) { skippedCount += 1 }
       block += 1
@@ -46,13 +52,19 @@ extension TensorTask {
     guard let steps = kernels.packedSteps, blockSize == PackedSteps.blockSize, let first = first.packedMoment else {
       return nil
     }
-    let step: (BlockRun) -> UInt64
     switch constants {
     case .adam(let constants):
       guard let second = second.logarithmicMoment else { return nil }
-      step = { steps.adam($0, first, second, scratch.floats, constants) }
-    case .momentum(let constants): step = { steps.momentum($0, first, scratch.floats, constants) }
+      return updatePacked(blocks, scratch, kernels) { steps.adam($0, first, second, scratch.floats, constants) }
+    case .momentum(let constants):
+      return updatePacked(blocks, scratch, kernels) { steps.momentum($0, first, scratch.floats, constants) }
     }
+  }
+
+  /// - Parameter step: returns in bit i whether it has left the i-th block to the stages.
+  private func updatePacked(
+    _ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet, _ step: (BlockRun) -> UInt64
+  ) -> Int {
     var skippedCount = 0
     for start in stride(from: blocks.lowerBound, to: blocks.upperBound, by: PackedSteps.mostBlocks) {
       var left = step(run(over: start..<min(start + PackedSteps.mostBlocks, blocks.upperBound)))

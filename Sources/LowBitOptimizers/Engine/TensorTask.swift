@@ -2,15 +2,15 @@ internal import TileKernels
 
 /// One tensor's part in a step: plain pointers and numbers, so that the inner loop counts no references.
 struct TensorTask {
-  let parameters: UnsafeMutablePointer<Float>
-  let gradients: UnsafePointer<Float>
+  private(set) var parameters: UnsafeMutablePointer<Float>
+  private(set) var gradients: UnsafePointer<Float>
   let count: Int
   let blockSize: Int
-  let first: MomentMemory
-  let second: MomentMemory
-  let constants: StepConstants
+  private(set) var constants: StepConstants
+  /// Steps that the parameter has made: the state has them too, but is seldom in a cache.
+  var stepCount: Int
   /// Blocks of the tasks before this one, in the order of the call.
-  let firstBlock: Int
+  private(set) var firstBlock: Int
   /// Blocks left untouched. Written under the engine's lock.
   var skippedBlockCount = 0
   /// The rows that move; nil for all.
@@ -18,8 +18,41 @@ struct TensorTask {
   /// Tiles of the tasks before this one, and this one's; none but for factored second moments.
   var firstTile = 0
   var tileCount = 0
+  var first: MomentMemory
+  var second: MomentMemory
   /// Where the sums of the tiles are, while the engine runs.
   var sums: SquareSums?
+
+  init(
+    _ update: TensorUpdate, first: MomentMemory, second: MomentMemory, _ constants: StepConstants, blockSize: Int,
+    stepCount: Int, firstBlock: Int
+  ) {
+    parameters = update.parameter.baseAddress!
+    gradients = update.gradient.baseAddress!
+    count = update.parameter.count
+    self.blockSize = blockSize
+    self.constants = constants
+    self.stepCount = stepCount
+    self.firstBlock = firstBlock
+    rows = update.rows?.view(blockSize: blockSize)
+    self.first = first
+    self.second = second
+  }
+
+  /// Whether an update of the same parameter is sure to go with its state.
+  func fits(_ update: TensorUpdate) -> Bool {
+    update.parameter.count == count && update.rows == nil && (update.shape == nil || sliceCount + tileCount == 0)
+  }
+
+  /// Takes the parameter's next update.
+  mutating func take(_ update: TensorUpdate, _ constants: StepConstants, firstBlock: Int) {
+    parameters = update.parameter.baseAddress!
+    gradients = update.gradient.baseAddress!
+    self.constants = constants
+    self.firstBlock = firstBlock
+    skippedBlockCount = 0
+    rows = update.rows?.view(blockSize: blockSize)
+  }
 
   var blockCount: Int { rows?.blockCount ?? (count + blockSize - 1) / blockSize }
 

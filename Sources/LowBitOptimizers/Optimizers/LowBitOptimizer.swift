@@ -54,14 +54,10 @@ public class LowBitOptimizer {
   final var states: [ParameterKey: ParameterState] = [:] {
     didSet { isLastCallCurrent = false }
   }
-  /// The states of the call in progress, one a task.
-  private var statesInCall: [ParameterState] = []
-  /// Those of the call before: most programs name their tensors in the same order every time, and comparing a key costs
-  /// less than looking it up.
-  private var statesInLastCall: [ParameterState] = []
+  /// The states of the engine's tasks.
+  private var order = CallOrder()
   /// Whether the states have stayed as they were since the last call.
   private var isLastCallCurrent = false
-  private var callCount = 0
 
   init(learningRate: Float, rule: any UpdateRule, formats: StateFormats) {
     checkHyperparameter("learningRate", learningRate, in: 0 ... .greatestFiniteMagnitude)
@@ -82,43 +78,61 @@ public class LowBitOptimizer {
   public final func update(_ tensors: [TensorUpdate]) -> UpdateSummary { updateEach(of: tensors) }
 
   final func updateEach(of tensors: some Collection<TensorUpdate>) -> UpdateSummary {
-    callCount += 1
-    engine.removeAllTasks()
-    swap(&statesInCall, &statesInLastCall)
-    if !isLastCallCurrent { statesInLastCall.removeAll(keepingCapacity: true) }
-    statesInCall.removeAll(keepingCapacity: true)
-    var constants: (step: Int, value: StepConstants)?
+    order.beginCall(isSame: isLastCallCurrent)
+    engine.beginCall()
+    var lastConstants: (step: Int, value: StepConstants)?
+    func constants(step: Int) -> StepConstants {
+      if let lastConstants, lastConstants.step == step { return lastConstants.value }
+      let value = rule.constants(step: step, learningRate: exactLearningRate)
+      lastConstants = (step, value)
+      return value
+    }
     for tensor in tensors {
-      let state = state(for: tensor)
-      if state.lastCall == callCount { fatalError("\(tensor.key) occurs twice in one update") }
-      state.lastCall = callCount
-      if tensor.parameter.isEmpty {
-        state.step += 1
-        continue
+      tensor.checkSizes()
+      if order.repeatPlace(of: tensor.key) {
+        let place = order.count - 1
+        let task = engine.task(place)
+        if !task.pointee.fits(tensor) { order.withState(at: place) { check(tensor, against: $0) } }
+        assert(order.withState(at: place) { $0.step } == task.pointee.stepCount, "steps counted elsewhere")
+        let step = task.pointee.stepCount + 1
+        task.pointee.first.draw(randomNumbers(at: place, ofMoment: 1, step))
+        task.pointee.second.draw(randomNumbers(at: place, ofMoment: 2, step))
+        engine.repeatTask(tensor, constants(step: step))
+      } else {
+        let state = state(for: tensor)
+        order.add(state, takesPlace: !tensor.parameter.isEmpty)
+        if tensor.parameter.isEmpty {
+          state.step += 1
+          continue
+        }
+        let step = state.step + 1
+        var (first, second) = (state.first.memory, state.second?.memory ?? .none)
+        first.draw(state.randomNumbers(ofMoment: 1, step: step, seed: seed))
+        second.draw(state.randomNumbers(ofMoment: 2, step: step, seed: seed))
+        engine.addTask(
+          tensor, first: first, second: second, constants(step: step), blockSize: state.formats.blockSize,
+          stepCount: state.step)
       }
-      if constants?.step != state.step + 1 {
-        constants = (state.step + 1, rule.constants(step: state.step + 1, learningRate: exactLearningRate))
-      }
-      statesInCall.append(state)
-      engine.addTask(
-        tensor,
-        first: state.first.memory.drawing(state.randomNumbers(ofMoment: 1, step: state.step + 1, seed: seed)),
-        second: state.second?.memory.drawing(state.randomNumbers(ofMoment: 2, step: state.step + 1, seed: seed))
-          ?? .none, constants!.value, blockSize: state.formats.blockSize)
     }
     isLastCallCurrent = true
-    // The two lists take turns: the next call must not have to grow the other one.
-    statesInLastCall.reserveCapacity(statesInCall.count)
     engine.run()
     return finishCall()
+  }
+
+  private func randomNumbers(at place: Int, ofMoment moment: Int, _ step: Int) -> BlockRandomNumbers {
+    order.withState(at: place) { $0.randomNumbers(ofMoment: moment, step: step, seed: seed) }
   }
 
   /// A tensor of which every block was skipped has not made a step.
   private func finishCall() -> UpdateSummary {
     var summary = UpdateSummary()
-    for (index, state) in statesInCall.enumerated() {
-      let (skipped, all) = engine.outcome(ofTask: index)
-      if skipped < all { state.step += 1 }
+    for place in 0..<order.count {
+      let task = engine.task(place)
+      let (skipped, all) = (task.pointee.skippedBlockCount, task.pointee.blockCount)
+      if skipped < all {
+        task.pointee.stepCount += 1
+        order.withState(at: place) { $0.step = task.pointee.stepCount }
+      }
       summary.blockCount += all
       summary.skippedBlockCount += skipped
     }
@@ -126,27 +140,29 @@ public class LowBitOptimizer {
   }
 
   private func state(for tensor: TensorUpdate) -> ParameterState {
-    tensor.checkSizes()
-    let count = tensor.parameter.count
-    let place = statesInCall.count
-    let isExpected = place < statesInLastCall.count && statesInLastCall[place].key == tensor.key
-    if let state = isExpected ? statesInLastCall[place] : states[tensor.key] {
-      guard state.count == count else {
-        fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
-      }
-      if let shape = tensor.shape, state.formats.sharesScales && shape != state.shape {
-        fatalError("\(tensor.key): the parameter has shape \(shape), its state \(state.shape!)")
-      }
-      if tensor.rows != nil && state.formats.second == .factored {
-        fatalError("\(tensor.key): its state is \(state.formats.line), an update of single rows needs blocks")
-      }
+    if let state = states[tensor.key] {
+      check(tensor, against: state)
       return state
     }
+    let count = tensor.parameter.count
     let (formats, reason) = formats(for: tensor.key, count: count, shape: tensor.shape, role: tensor.role)
     let state = ParameterState(
       key: tensor.key, count: count, shape: tensor.shape, formats: formats, reason: reason, role: tensor.role)
     states[tensor.key] = state
     return state
+  }
+
+  private func check(_ tensor: TensorUpdate, against state: ParameterState) {
+    let count = tensor.parameter.count
+    guard state.count == count else {
+      fatalError("\(tensor.key): the parameter has \(count) elements, its state \(state.count)")
+    }
+    if let shape = tensor.shape, state.formats.sharesScales && shape != state.shape {
+      fatalError("\(tensor.key): the parameter has shape \(shape), its state \(state.shape!)")
+    }
+    if tensor.rows != nil && state.formats.second == .factored {
+      fatalError("\(tensor.key): its state is \(state.formats.line), an update of single rows needs blocks")
+    }
   }
 
   /// The formats of a new state.
@@ -180,8 +196,7 @@ public class LowBitOptimizer {
   /// Forgets all state, as if no update had happened.
   public final func reset() {
     states.removeAll()
-    statesInCall.removeAll()
-    statesInLastCall.removeAll()
+    order = CallOrder()
   }
 }
 

@@ -70,10 +70,10 @@ extension ParameterState {
 }
 
 extension MomentMemory {
-  /// The same memory with these random numbers, where the format needs any.
-  func drawing(_ numbers: @autoclosure () -> BlockRandomNumbers) -> MomentMemory {
-    guard case .logarithmic(var memory) = self else { return self }
+  /// Takes these random numbers, where the format needs any.
+  mutating func draw(_ numbers: @autoclosure () -> BlockRandomNumbers) {
+    guard case .logarithmic(var memory) = self else { return }
     memory.numbers = numbers()
-    return .logarithmic(memory)
+    self = .logarithmic(memory)
   }
 }

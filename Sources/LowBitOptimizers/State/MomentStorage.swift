@@ -99,7 +99,8 @@ final class MomentStorage {
       }
     case .rankOne(let storage): storage.encode(values)
     case .logarithmic(let tensor):
-      guard case .logarithmic(let memory) = memory.drawing(numbers) else { return }
+      guard case .logarithmic(var memory) = memory else { return }
+      memory.numbers = numbers
       memory.encode(values, blockSize: tensor.quantizer.blockSize)
     case .factored(let storage): storage.encode(values)
     }

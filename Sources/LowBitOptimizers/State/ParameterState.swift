@@ -17,7 +17,7 @@ final class ParameterState {
   /// The number of the first block in the parameter that this is a slice of; 0 for a whole one. A slice rounds with the
   /// same random numbers as the whole.
   var firstBlock = 0
-  /// Updates so far, of this parameter alone.
+  /// Updates so far, of this parameter alone. Once an optimizer has the state, it alone changes it.
   var step = 0
   /// The optimizer's call that last touched this state, to find a key that is named twice in a batch.
   var lastCall = 0

@@ -1,0 +1,30 @@
+/// Nothing announces a small tensor's memory to the processor: where a step over one begins, it would wait.
+extension TensorTask {
+  /// Elements whose memory is asked for while the task before is in hand. Those after them the step itself asks for in time.
+  private static let headLength = 1024
+
+  func askForHead(_ prefetch: (UnsafeRawPointer, Int) -> Void) {
+    let count = min(count, Self.headLength)
+    prefetch(parameters, 4 * count)
+    prefetch(gradients, 4 * count)
+    first.askForHead(count, blockSize: blockSize, prefetch)
+    second.askForHead(count, blockSize: blockSize, prefetch)
+  }
+}
+
+extension MomentMemory {
+  fileprivate func askForHead(_ count: Int, blockSize: Int, _ prefetch: (UnsafeRawPointer, Int) -> Void) {
+    let scaleByteCount = 4 * ((count + blockSize - 1) / blockSize)
+    switch self {
+    case .float32(let floats): prefetch(floats, 4 * count)
+    case .blocks(let codec, let codes, let scales):
+      prefetch(codes, codec.byteOffset(of: count))
+      prefetch(scales, scaleByteCount)
+    case .logarithmic(let memory):
+      prefetch(memory.codes, count / 8 * memory.codec.bits)
+      prefetch(memory.scales, scaleByteCount)
+      prefetch(memory.bases, scaleByteCount)
+    case .none, .rankOne, .factored: break
+    }
+  }
+}
