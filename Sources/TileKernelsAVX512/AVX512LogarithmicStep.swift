@@ -31,10 +31,13 @@ package func avx512AdamOnLogarithms(
       if isOrdinary(index, memory) {
         // Constant widths: a function for each of the second moment's, because the compiler would not inline nine loops in
         // one.
-        switch second.bits {
-        case 2: moveAndEncode2(run, block, index, first, second, scratch, constants)
-        case 3: moveAndEncode3(run, block, index, first, second, scratch, constants)
-        default: moveAndEncode4(run, block, index, first, second, scratch, constants)
+        switch (second.bits, constants.decayTerms.areNone) {
+        case (2, true): moveAndEncode2(run, block, index, first, second, scratch, constants)
+        case (2, false): moveAndEncode2Decaying(run, block, index, first, second, scratch, constants)
+        case (3, true): moveAndEncode3(run, block, index, first, second, scratch, constants)
+        case (3, false): moveAndEncode3Decaying(run, block, index, first, second, scratch, constants)
+        case (_, true): moveAndEncode4(run, block, index, first, second, scratch, constants)
+        case (_, false): moveAndEncode4Decaying(run, block, index, first, second, scratch, constants)
         }
       } else {
         left |= 1 &<< UInt64(truncatingIfNeeded: block &- run.firstBlock)
@@ -146,7 +149,15 @@ private func moveAndEncode2(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
   _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
-  moveAndEncode(run, block, index, first, second, 2, scratch, constants)
+  moveAndEncode(run, block, index, first, second, 2, scratch, adamVectors(constants, .none))
+}
+
+@inline(never)
+private func moveAndEncode2Decaying(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 2, scratch, adamVectors(constants, .decoupled))
 }
 
 @inline(never)
@@ -154,7 +165,15 @@ private func moveAndEncode3(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
   _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
-  moveAndEncode(run, block, index, first, second, 3, scratch, constants)
+  moveAndEncode(run, block, index, first, second, 3, scratch, adamVectors(constants, .none))
+}
+
+@inline(never)
+private func moveAndEncode3Decaying(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 3, scratch, adamVectors(constants, .decoupled))
 }
 
 @inline(never)
@@ -162,17 +181,25 @@ private func moveAndEncode4(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
   _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
 ) {
-  moveAndEncode(run, block, index, first, second, 4, scratch, constants)
+  moveAndEncode(run, block, index, first, second, 4, scratch, adamVectors(constants, .none))
+}
+
+@inline(never)
+private func moveAndEncode4Decaying(
+  _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment,
+  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+) {
+  moveAndEncode(run, block, index, first, second, 4, scratch, adamVectors(constants, .decoupled))
 }
 
 @inline(__always)
 private func moveAndEncode(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
-  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants
+  _ scratch: UnsafeMutablePointer<Float>, _ rule: AdamVectors
 ) {
   let codes = first.codes + block &* PackedSteps.blockSize / 8 &* first.bits
   @inline(__always) func step(_ writeFirst: (Four, Int) -> Void) {
-    moveAndEncode(run, block, index, first, second, secondBits, scratch, constants, writeFirst)
+    moveAndEncode(run, block, index, first, second, secondBits, scratch, rule, writeFirst)
   }
   if let vectors = first.vectors {
     withSearch(vectors) { search in step { storeCodes($0, search, to: codes + $1 / 2) } }
@@ -189,12 +216,9 @@ private func moveAndEncode(
 @inline(__always)
 private func moveAndEncode(
   _ run: BlockRun, _ block: Int, _ index: Int, _ first: PackedMoment, _ second: LogarithmicMoment, _ secondBits: Int,
-  _ scratch: UnsafeMutablePointer<Float>, _ constants: AdamConstants, _ writeFirst: (Four, Int) -> Void
+  _ scratch: UnsafeMutablePointer<Float>, _ rule: AdamVectors, _ writeFirst: (Four, Int) -> Void
 ) {
   let memory = groupMemory(scratch)
-  let rule = adamVectors(constants, .none)
-  // A mask, because there are twelve such loops already.
-  let decays: __mmask16 = constants.decayTerms.areNone ? 0 : 0xffff
   let start = block &* PackedSteps.blockSize
   let parameters = run.parameters + start
   let secondCodes = second.codes + start / 8 &* secondBits
@@ -211,9 +235,7 @@ private func moveAndEncode(
   @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
     let m = load(m + i)
     prefetchAhead(parameters + i)
-    let p = load(parameters + i)
-    let decayed = _mm512_mask_sub_ps(p, decays, p, _mm512_mul_ps(rule.decoupledDecay, p))
-    store(moved(decayed, m, denominators: load(d + i), rule), to: parameters + i)
+    store(moved(load(parameters + i), m, denominators: load(d + i), rule), to: parameters + i)
     let place = place(load(v + i), randomBits(&states, random), rounding)
     closest = _mm512_min_epu16(closest, place)
     return (bits(_mm512_mul_ps(m, factor)), place)
