@@ -13,6 +13,8 @@ typealias GroupMemory = (
   // Sixteen lanes a block, as integers.
   firstMaxima: UnsafeMutablePointer<Int32>, secondMaxima: UnsafeMutablePointer<Int32>,
   minima: UnsafeMutablePointer<Int32>,
+  // Of the second moments' roundings, two a lane.
+  uniforms: UnsafeMutablePointer<Int32>,
   // One a block.
   firstScales: UnsafeMutablePointer<Float>, firstReciprocals: UnsafeMutablePointer<Float>,
   secondScales: UnsafeMutablePointer<Float>, quantiles: UnsafeMutablePointer<Float>,
@@ -24,10 +26,11 @@ typealias GroupMemory = (
 func groupMemory(_ scratch: UnsafeMutablePointer<Float>) -> GroupMemory {
   let moments = groupSize &* PackedSteps.blockSize
   let lanes = UnsafeMutableRawPointer(scratch + 3 &* moments).assumingMemoryBound(to: Int32.self)
-  let scalars = scratch + (3 &* moments &+ 3 &* 16 &* groupSize)
+  let uniforms = lanes + 3 &* 16 &* groupSize
+  let scalars = scratch + (3 &* moments &+ 3 &* 16 &* groupSize &+ moments / 2)
   return (
     firstMoments: scratch, secondMoments: scratch + moments, denominators: scratch + 2 &* moments,
-    firstMaxima: lanes, secondMaxima: lanes + 16 &* groupSize, minima: lanes + 2 &* 16 &* groupSize,
+    firstMaxima: lanes, secondMaxima: lanes + 16 &* groupSize, minima: lanes + 2 &* 16 &* groupSize, uniforms: uniforms,
     firstScales: scalars, firstReciprocals: scalars + groupSize, secondScales: scalars + 2 &* groupSize,
     quantiles: scalars + 3 &* groupSize, bases: scalars + 4 &* groupSize, logarithms: scalars + 5 &* groupSize,
     factors: scalars + 6 &* groupSize, offsets: scalars + 7 &* groupSize, limits: scalars + 8 &* groupSize
@@ -40,7 +43,7 @@ func store(_ vector: __m512i, to pointer: UnsafeMutablePointer<Int32>) {
 }
 
 @inline(__always)
-private func load(_ pointer: UnsafePointer<Int32>) -> __m512i {
+func load(_ pointer: UnsafePointer<Int32>) -> __m512i {
   UnsafeRawPointer(pointer).loadUnaligned(as: __m512i.self)
 }
 

@@ -13,8 +13,9 @@ import _Builtin_intrinsics.intel
 typealias RandomLanes = (first: __m512i, high: __m512i)
 
 @inline(__always)
-func randomLanes(_ key: UInt64) -> RandomLanes {
-  (
+func randomLanes(_ moment: LogarithmicMoment, _ block: Int) -> RandomLanes {
+  let key = mixed(moment.streamKey ^ UInt64(truncatingIfNeeded: moment.firstBlock &+ block))
+  return (
     first: _mm512_add_epi32(
       _mm512_set1_epi32(Int32(truncatingIfNeeded: key)),
       _mm512_mullo_epi32(lanes(), _mm512_set1_epi32(Int32(bitPattern: 0x9e37_79b9)))),
@@ -31,6 +32,18 @@ func randomBits(_ states: inout __m512i, _ lanes: RandomLanes) -> __m512i {
   return _mm512_mullo_epi32(
     _mm512_xor_si512(h, _mm512_srli_epi32(h, 15)), _mm512_set1_epi32(Int32(bitPattern: 0x846c_a68b)))
 }
+
+/// The upper halves of `low`, in the lower halves of the result, and of `high`, in the upper ones.
+@inline(__always)
+func upperHalves(_ low: __m512i, _ high: __m512i) -> __m512i {
+  _mm512_or_si512(_mm512_srli_epi32(low, 16), _mm512_andnot_si512(_mm512_set1_epi32(0xffff), high))
+}
+
+@inline(__always)
+func upperHalves(_ lanes: __m512i) -> __m512i { _mm512_srli_epi32(lanes, 16) }
+
+@inline(__always)
+func lowerHalves(_ lanes: __m512i) -> __m512i { _mm512_and_si512(lanes, _mm512_set1_epi32(0xffff)) }
 
 // MARK: - The quick way
 
@@ -62,9 +75,11 @@ var firstPlace: Float { @inline(__always) get { 128 } }
 var logarithmAt0: Float { @inline(__always) get { -127 - 1.5128546 } }
 
 /// The code in the upper half of each lane, on top of a constant whose lower eight bits are 0, and in the lower half how far
-/// above an integer the place is. The uniforms come with 16 bits.
+/// above an integer the place is.
+///
+/// - Parameter uniforms: times 2^16.
 @inline(__always)
-func place(_ values: __m512, _ random: __m512i, _ rounding: QuickRounding) -> __m512i {
+func place(_ values: __m512, _ uniforms: __m512i, _ rounding: QuickRounding) -> __m512i {
   // The bits as an integer are 2^23 times the biased exponent and the fraction.
   let linear = _mm512_fmadd_ps(_mm512_cvtepi32_ps(bits(values)), rounding.slope, rounding.offset)
   let fraction = _mm512_and_si512(bits(values), _mm512_set1_epi32(0x7f_ffff))
@@ -74,7 +89,7 @@ func place(_ values: __m512, _ random: __m512i, _ rounding: QuickRounding) -> __
   p = _mm512_fmadd_ps(mantissa, p, rounding.polynomial.0)
   // Positive floats are in the order of their bits.
   let least = _mm512_min_epu32(bits(_mm512_fmadd_ps(mantissa, p, linear)), rounding.highest)
-  return _mm512_add_epi32(least, _mm512_srli_epi32(random, 16))
+  return _mm512_add_epi32(least, uniforms)
 }
 
 /// - Parameter closest: the least lower halves of a block's places.

@@ -104,11 +104,12 @@ private func makeMoments(
     geometricLevels(second.scales[block], second.bases[block], secondBits, lanesAsCodes(bits: secondBits)))
   prefetchAhead(firstCodes, bits: firstBits)
   prefetchAhead(secondCodes, bits: secondBits)
+  let random = randomLanes(second, block)
+  var states = random.first
   var firstMaximum = _mm512_setzero_si512()
   var secondMaximum = firstMaximum
   var minima = noMinima
-  var i = 0
-  while i < PackedSteps.blockSize {
+  @inline(__always) func sixteen(_ i: Int) {
     prefetchAhead(g + i)
     let g = decayed(load(g + i), load(p + i), rule)
     let newM = firstMoments(
@@ -121,7 +122,14 @@ private func makeMoments(
     firstMaximum = _mm512_max_epu32(firstMaximum, magnitudeBits(newM))
     secondMaximum = _mm512_max_epu32(secondMaximum, bits(newV))
     minima = smaller(minima, newV)
-    i &+= 16
+  }
+  var i = 0
+  while i < PackedSteps.blockSize {
+    sixteen(i)
+    let low = randomBits(&states, random)
+    sixteen(i &+ 16)
+    store(upperHalves(low, randomBits(&states, random)), to: memory.uniforms + (offset &+ i) / 2)
+    i &+= 32
   }
   store(firstMaximum, to: memory.firstMaxima + 16 &* index)
   store(secondMaximum, to: memory.secondMaxima + 16 &* index)
@@ -226,23 +234,23 @@ private func moveAndEncode(
   let (m, v, d) = (memory.firstMoments + offset, memory.secondMoments + offset, memory.denominators + offset)
 
   let factor = _mm512_set1_ps(memory.firstReciprocals[index])
-  let key = mixed(second.streamKey ^ UInt64(truncatingIfNeeded: second.firstBlock &+ block))
-  let random = randomLanes(key)
   let rounding = quickRounding(memory, index, secondBits)
-  var states = random.first
   var closest = _mm512_set1_epi32(-1)
   /// Returns the normalised first moments and the second's places.
-  @inline(__always) func sixteen(_ i: Int) -> (__m512i, __m512i) {
+  @inline(__always) func sixteen(_ i: Int, _ uniforms: __m512i) -> (__m512i, __m512i) {
     let m = load(m + i)
     prefetchAhead(parameters + i)
     store(moved(load(parameters + i), m, denominators: load(d + i), rule), to: parameters + i)
-    let place = place(load(v + i), randomBits(&states, random), rounding)
+    let place = place(load(v + i), uniforms, rounding)
     closest = _mm512_min_epu16(closest, place)
     return (bits(_mm512_mul_ps(m, factor)), place)
   }
   var i = 0
   while i < PackedSteps.blockSize {
-    let (a, b, c, d) = (sixteen(i), sixteen(i &+ 16), sixteen(i &+ 32), sixteen(i &+ 48))
+    let uniforms = memory.uniforms + (offset &+ i) / 2
+    let (low, high) = (load(uniforms), load(uniforms + 16))
+    let (a, b) = (sixteen(i, lowerHalves(low)), sixteen(i &+ 16, upperHalves(low)))
+    let (c, d) = (sixteen(i &+ 32, lowerHalves(high)), sixteen(i &+ 48, upperHalves(high)))
     writeFirst((a.0, b.0, c.0, d.0), i)
     writePlaces(a.1, b.1, c.1, d.1, bits: secondBits, to: secondCodes, at: i)
     i &+= 64
@@ -252,7 +260,7 @@ private func moveAndEncode(
   second.scales[block] = scale
   second.bases[block] = base
   if isTooClose(closest, rounding) {
-    encodeExactly(v, scale, base, memory.logarithms[index], secondBits, random, to: secondCodes)
+    encodeExactly(v, scale, base, memory.logarithms[index], secondBits, randomLanes(second, block), to: secondCodes)
   }
 }
 #endif
