@@ -29,8 +29,7 @@ package func avx512AdamOnLogarithms(
     while index < count {
       let block = start &+ index
       if isOrdinary(index, memory) {
-        // Constant widths: a function for each of the second moment's, because the compiler would not inline nine loops in
-        // one.
+        // A function for each pair of constants: the compiler does not inline more loops into one.
         switch (second.bits, constants.decayTerms.areNone) {
         case (2, true): moveAndEncode2(run, block, index, first, second, scratch, constants)
         case (2, false): moveAndEncode2Decaying(run, block, index, first, second, scratch, constants)
