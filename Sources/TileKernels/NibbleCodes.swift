@@ -34,7 +34,7 @@ public struct NibbleVectors {
   public var second: SIMD8<Float>
   public var third: SIMD8<Float>
   public var fourth: SIMD8<Float>
-  /// The search in one comparison, for maps whose thresholds are wide enough apart.
+  /// The search in one comparison. Every 4-bit map must have a spacing for it.
   public var cells: NibbleCells
 
   /// - Parameters: sixteen values and fifteen thresholds, ascending.

@@ -88,13 +88,14 @@ private func findFirstScales(_ memory: GroupMemory, _ count: Int, _ kind: BlockS
 private func findBases(_ memory: GroupMemory, _ scales: __m512, _ lastCode: Int) {
   let (base, log2) = logarithmicBases(load(memory.quantiles), scales, lastCode: lastCode)
   let factor = _mm512_div_ps(_mm512_set1_ps(1), log2)
-  // How far places can be off. The uniforms have 16 bits, and between 128 and 256 is rounded twice: 2.5e−5 together. The
-  // logarithms, larger numbers' rounding and that of the exact way: 1.3e−4, all divided by the base's logarithm.
-  let margin = _mm512_fnmadd_ps(factor, _mm512_set1_ps(1.4e-4), _mm512_set1_ps(3e-5))
+  // How far places can be off. The offset, the term of the bits and the sum are rounded between 128 and 256, and the uniforms
+  // have 16 bits: 3.1e−5 together. The approximate logarithm 8.8e−5, the bits as a float 8e−6, the bias of exponents in the
+  // offset 1.5e−5, the coefficients 3e−6 and the exact way 1e−5, all divided by the base's logarithm.
+  let margin = _mm512_fnmadd_ps(factor, _mm512_set1_ps(1.4e-4), _mm512_set1_ps(4e-5))
   // Half of what the uniforms lack.
   let start = _mm512_add_ps(margin, _mm512_set1_ps(firstPlace + 0x1p-17))
   let logarithms = _mm512_sub_pd(
-    binaryLogarithm(widened(scales), over: _mm512_set1_pd(1)), _mm512_set1_pd(Double(logarithmAt0)))
+    binaryLogarithm(widened(scales), over: _mm512_set1_pd(1)), _mm512_set1_pd(logarithmAt0))
   storeEight(scales, to: memory.secondScales)
   storeEight(base, to: memory.bases)
   storeEight(log2, to: memory.logarithms)

@@ -72,7 +72,7 @@ var firstPlace: Float { @inline(__always) get { 128 } }
 
 /// The constant term of the approximate logarithm: the rest of a polynomial that binary logarithms of 1 to 2 are within
 /// 8.8e−5 of, and the bias of exponents.
-var logarithmAt0: Float { @inline(__always) get { -127 - 1.5128546 } }
+var logarithmAt0: Double { @inline(__always) get { -127 - 1.5128546 } }
 
 /// The code in the upper half of each lane, on top of a constant whose lower eight bits are 0, and in the lower half how far
 /// above an integer the place is.

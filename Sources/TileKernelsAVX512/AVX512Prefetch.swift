@@ -29,6 +29,12 @@ package func prefetchAhead(_ elements: UnsafeMutablePointer<Float>) {
   prefetch(elements + distanceFromSecondLevel, 1, 3, 1)
 }
 
+/// The same for codes of so many bits, of which there are fewer lines.
+@inlinable @inline(__always)
+package func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
+  prefetch(codes + distanceFromMemory / 8 &* bits, 1, 3, 1)
+}
+
 /// Asks for so many bytes, early.
 @inline(never)
 package func avx512Prefetch(_ memory: UnsafeRawPointer, _ byteCount: Int) {
@@ -37,11 +43,5 @@ package func avx512Prefetch(_ memory: UnsafeRawPointer, _ byteCount: Int) {
     prefetch(memory + offset, 0, 2, 1)
     offset &+= 64
   }
-}
-
-/// The same for codes of so many bits, of which there are fewer lines.
-@inlinable @inline(__always)
-package func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
-  prefetch(codes + distanceFromMemory / 8 &* bits, 1, 3, 1)
 }
 #endif

@@ -16,7 +16,7 @@ package func vbmiAdamOnBytes(
   else { return run.firstBlock }
   let whole = run.withoutShortBlock
   let end = adamOnWholeBlocks(whole, first, second, scratch, constants)
-  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortBlock else { return end }
+  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
   return withShortBlockMemory { adamOnShortBlock(run, end, first, second, scratch, $0, $1, constants) }
 }
 
@@ -114,7 +114,7 @@ package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ consta
   }
   let whole = run.withoutShortBlock
   let end = momentumOnWholeBlocks(whole, buffer, constants)
-  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortBlock else { return end }
+  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
   return withShortBlockMemory { momentumOnShortBlock(run, end, buffer, $0, $1, constants) }
 }
 

@@ -6,7 +6,7 @@ import TileKernelsAVX512
 
 /// Elements that there is memory for on the stack.
 @inline(__always)
-var largestShortBlock: Int { 256 }
+var largestShortByteBlock: Int { 256 }
 
 extension BlockRun {
   /// Without the last block if whole registers do not fill it.
@@ -21,8 +21,8 @@ extension BlockRun {
 /// Calls `body` with memory for parameters and gradients, and for the codes of two moments.
 @inline(__always)
 func withShortBlockMemory(_ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<UInt8>) -> Int) -> Int {
-  withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: 2 &* largestShortBlock / 64) { values in
-    withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 2 &* largestShortBlock / 64) { codes in
+  withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: 2 &* largestShortByteBlock / 64) { values in
+    withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 2 &* largestShortByteBlock / 64) { codes in
       body(
         UnsafeMutableRawPointer(values.baseAddress!).assumingMemoryBound(to: Float.self),
         UnsafeMutableRawPointer(codes.baseAddress!).assumingMemoryBound(to: UInt8.self))
@@ -41,7 +41,7 @@ func adamOnShortBlock(
   let filled = filledRun(run, start, count, values)
   let (filledFirst, filledSecond) = (
     filledMoment(first, block, start, count, filled.count, codes),
-    filledMoment(second, block, start, count, filled.count, codes + largestShortBlock)
+    filledMoment(second, block, start, count, filled.count, codes + largestShortByteBlock)
   )
   guard adamOnWholeBlocks(filled, filledFirst, filledSecond, scratch, constants) == 1 else { return block }
   run.parameters.advanced(by: start).update(from: values, count: count)
@@ -69,9 +69,9 @@ func momentumOnShortBlock(
 private func filledRun(_ run: BlockRun, _ start: Int, _ count: Int, _ values: UnsafeMutablePointer<Float>) -> BlockRun {
   let whole = (count &+ 63) & ~63
   fill(values, from: run.parameters + start, count, whole)
-  fill(values + largestShortBlock, from: run.gradients + start, count, whole)
+  fill(values + largestShortByteBlock, from: run.gradients + start, count, whole)
   return BlockRun(
-    parameters: values, gradients: values + largestShortBlock, count: whole, blockSize: whole, blocks: 0..<1)
+    parameters: values, gradients: values + largestShortByteBlock, count: whole, blockSize: whole, blocks: 0..<1)
 }
 
 @inline(__always)

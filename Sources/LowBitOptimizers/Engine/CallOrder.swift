@@ -32,20 +32,22 @@ struct CallOrder {
     return true
   }
 
-  /// Marks a state that the order does not know to be in this call.
-  ///
-  /// - Parameter takesPlace: whether to give it the next place.
-  mutating func add(_ state: ParameterState, takesPlace: Bool) {
+  /// Gives the next place to another state than in the call before.
+  mutating func add(_ state: ParameterState) {
     if isRepeating {
       for place in 0..<count { withState(at: place) { $0.lastCall = callNumber } }
       isRepeating = false
     }
-    if state.lastCall == callNumber { fatalError("\(state.key) occurs twice in one update") }
-    state.lastCall = callNumber
-    guard takesPlace else { return }
+    mark(state)
     places.removeSubrange(count...)
     places.append(Place(key: state.key, state: .passUnretained(state)))
     count += 1
+  }
+
+  /// Marks a state to be in this call: all that an empty tensor needs, for which there is no task.
+  func mark(_ state: ParameterState) {
+    if state.lastCall == callNumber { fatalError("\(state.key) occurs twice in one update") }
+    state.lastCall = callNumber
   }
 
   func withState<Result>(at place: Int, _ body: (ParameterState) -> Result) -> Result {

@@ -4,6 +4,7 @@ extension TensorTask {
   private static let headLength = 1024
 
   func askForHead(_ prefetch: (UnsafeRawPointer, Int) -> Void) {
+    guard rows == nil else { return }
     let count = min(count, Self.headLength)
     prefetch(parameters, 4 * count)
     prefetch(gradients, 4 * count)

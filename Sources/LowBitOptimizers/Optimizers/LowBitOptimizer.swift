@@ -100,11 +100,12 @@ public class LowBitOptimizer {
         engine.repeatTask(tensor, constants(step: step))
       } else {
         let state = state(for: tensor)
-        order.add(state, takesPlace: !tensor.parameter.isEmpty)
         if tensor.parameter.isEmpty {
+          order.mark(state)
           state.step += 1
           continue
         }
+        order.add(state)
         let step = state.step + 1
         var (first, second) = (state.first.memory, state.second?.memory ?? .none)
         first.draw(state.randomNumbers(ofMoment: 1, step: step, seed: seed))
