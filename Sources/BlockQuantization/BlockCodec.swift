@@ -17,16 +17,20 @@ package struct BlockCodec {
     }
   }
 
-  /// Values and thresholds of a map of at most 4 bits, with the codes' width. Sixteen of each can be read.
-  package var levelTables:
-    (
-      bits: Int, values: UnsafePointer<Float>, thresholds: UnsafePointer<Float>, vectors: UnsafePointer<NibbleVectors>?
-    )?
-  {
+  /// A moment of at most 4 bits, as whole steps take it; nil for 8.
+  package func packedMoment(
+    codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>
+  ) -> PackedMoment? {
     switch map {
     case .bytes: nil
-    case .nibbles(let map): (4, map.values, map.thresholds, map.vectors)
-    case .packed(let map): (map.bits, map.values, map.thresholds, nil)
+    case .nibbles(let map):
+      PackedMoment(
+        codes: codes, scales: scales, bits: 4, values: map.values, thresholds: map.thresholds, vectors: map.vectors,
+        scaleKind: scaleKind)
+    case .packed(let map):
+      PackedMoment(
+        codes: codes, scales: scales, bits: map.bits, values: map.values, thresholds: map.thresholds, vectors: nil,
+        scaleKind: scaleKind)
     }
   }
 

@@ -19,7 +19,7 @@ package struct RandomStream {
   }
 
   /// What `fillUniforms` makes a block's numbers of.
-  package func key(ofBlock block: Int) -> UInt64 { mixed(key ^ UInt64(block)) }
+  package func key(ofBlock block: Int) -> UInt64 { uniformsKey(key, ofBlock: block) }
 
   /// A 64-bit hash of a parameter's key that is the same in every process: FNV-1a over UTF-8.
   package static func hash(of key: String) -> UInt64 {

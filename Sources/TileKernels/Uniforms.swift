@@ -15,6 +15,12 @@ public func fillUniformsStage(_ key: UInt64, _ count: Int, _ uniforms: UnsafeMut
   }
 }
 
+/// What `fillUniformsStage` makes a block's numbers of, from the key of all blocks.
+@inlinable @inline(__always)
+public func uniformsKey(_ streamKey: UInt64, ofBlock block: Int) -> UInt64 {
+  mixed(streamKey ^ UInt64(truncatingIfNeeded: block))
+}
+
 /// SplitMix64's next number: every bit of the input changes every bit of the result with probability ½.
 @inlinable @inline(__always)
 public func mixed(_ value: UInt64) -> UInt64 {

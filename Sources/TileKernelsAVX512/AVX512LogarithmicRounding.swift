@@ -14,7 +14,7 @@ typealias RandomLanes = (first: __m512i, high: __m512i)
 
 @inline(__always)
 func randomLanes(_ moment: LogarithmicMoment, _ block: Int) -> RandomLanes {
-  let key = mixed(moment.streamKey ^ UInt64(truncatingIfNeeded: moment.firstBlock &+ block))
+  let key = uniformsKey(moment.streamKey, ofBlock: moment.firstBlock &+ block)
   return (
     first: _mm512_add_epi32(
       _mm512_set1_epi32(Int32(truncatingIfNeeded: key)),

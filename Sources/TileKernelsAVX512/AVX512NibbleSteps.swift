@@ -13,16 +13,9 @@ package func avx512AdamOnNibbles(
   guard run.blockSize & 63 == 0 && second.map.vectors.pointee.isLinear else {
     return adamByStages(run, first, second, constants)
   }
-  return withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 4) { codes in
-    withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: largestShortBlock / 32) { values in
-      adamOnBlocks(
-        run, first, second, UnsafeMutableRawPointer(codes.baseAddress!),
-        UnsafeMutableRawPointer(values.baseAddress!), constants)
-    }
-  }
+  return withStackMemory(4, largestShortBlock / 8) { adamOnBlocks(run, first, second, $0, $1, constants) }
 }
 
-/// Not inside the closures above, which the compiler would make a weak function of.
 @inline(never)
 func adamOnBlocks(
   _ run: BlockRun, _ first: NibbleMoment, _ second: NibbleMoment, _ codes: UnsafeMutableRawPointer,

@@ -34,15 +34,11 @@ package func avx512EncodeNibbles(
   if map.vectors.pointee.isLinear {
     encode(values, done, reciprocal, codes) { linearCodes($0) }
   } else {
-    let search = thresholdSearch(map)
+    let search = thresholdSearch(load(map.thresholds), 4, fromTop: false)
     encode(values, done, reciprocal, codes) { searched($0, search) }
   }
   if done < count { encodeNibblesStage(values + done, count &- done, reciprocal, map, codes + done / 2) }
 }
-
-/// For any map.
-@inline(__always)
-func thresholdSearch(_ map: NibbleMap) -> ThresholdSearch { thresholdSearch(load(map.thresholds), 4, fromTop: false) }
 
 /// The linear map's codes of normalised values; what is below 0 stands for 0.
 ///
@@ -80,7 +76,7 @@ private func encode(
 /// 64 codes of four bits as 32 bytes in words, the even codes in the low nibbles: in quarter q of the result, two words of
 /// the q-th four codes of each register.
 @inline(__always)
-func nibblePairs(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i) -> __m512i {
+private func nibblePairs(_ a: __m512i, _ b: __m512i, _ c: __m512i, _ d: __m512i) -> __m512i {
   // Even + 16 · odd, in 16 bits each.
   _mm512_maddubs_epi16(packedBytes(a, b, c, d), _mm512_set1_epi16(0x1001))
 }
@@ -92,7 +88,7 @@ private func orderedBytes(_ words: __m512i) -> __m256i {
 }
 
 @inline(__always)
-func storeOrdered(_ words: __m512i, to codes: UnsafeMutablePointer<UInt8>) {
+private func storeOrdered(_ words: __m512i, to codes: UnsafeMutablePointer<UInt8>) {
   UnsafeMutableRawPointer(codes).storeBytes(of: orderedBytes(words), as: __m256i.self)
 }
 #endif

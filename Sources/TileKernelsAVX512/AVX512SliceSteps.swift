@@ -10,16 +10,9 @@ import _Builtin_intrinsics.intel
 package func avx512AdamOnSlices(
   _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ constants: AdamConstants
 ) -> Int {
-  withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: largestBlock / 64) { newCodes in
-    withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 2) { indices in
-      adamOnSlices(
-        run, first, second, UnsafeMutableRawPointer(newCodes.baseAddress!),
-        UnsafeMutableRawPointer(indices.baseAddress!), constants)
-    }
-  }
+  withStackMemory(largestBlock / 64, 2) { adamOnSlices(run, first, second, $0, $1, constants) }
 }
 
-/// Not inside the closures above, which the compiler would make a weak function of.
 @inline(never)
 func adamOnSlices(
   _ run: BlockRun, _ first: NibbleMoment, _ second: SliceMoment, _ newCodes: UnsafeMutableRawPointer,

@@ -7,6 +7,19 @@ package func load(_ pointer: UnsafePointer<Float>) -> __m512 {
   UnsafeRawPointer(pointer).loadUnaligned(as: __m512.self)
 }
 
+/// Calls `body` with memory on the stack for so many registers, and for so many more. What `body` calls must not be inlined:
+/// the compiler would make a weak function of the closures here.
+@inlinable @inline(__always)
+package func withStackMemory(
+  _ count: Int, _ otherCount: Int, _ body: (UnsafeMutableRawPointer, UnsafeMutableRawPointer) -> Int
+) -> Int {
+  withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: count) { first in
+    withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: otherCount) { second in
+      body(UnsafeMutableRawPointer(first.baseAddress!), UnsafeMutableRawPointer(second.baseAddress!))
+    }
+  }
+}
+
 @inlinable @inline(__always)
 package func store(_ vector: __m512, to pointer: UnsafeMutablePointer<Float>) {
   UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m512.self)

@@ -21,12 +21,8 @@ extension BlockRun {
 /// Calls `body` with memory for parameters and gradients, and for the codes of two moments.
 @inline(__always)
 func withShortBlockMemory(_ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<UInt8>) -> Int) -> Int {
-  withUnsafeTemporaryAllocation(of: SIMD64<Float>.self, capacity: 2 &* largestShortByteBlock / 64) { values in
-    withUnsafeTemporaryAllocation(of: SIMD64<UInt8>.self, capacity: 2 &* largestShortByteBlock / 64) { codes in
-      body(
-        UnsafeMutableRawPointer(values.baseAddress!).assumingMemoryBound(to: Float.self),
-        UnsafeMutableRawPointer(codes.baseAddress!).assumingMemoryBound(to: UInt8.self))
-    }
+  withStackMemory(largestShortByteBlock / 8, largestShortByteBlock / 32) {
+    body($0.assumingMemoryBound(to: Float.self), $1.assumingMemoryBound(to: UInt8.self))
   }
 }
 

@@ -72,7 +72,6 @@ final class LogarithmicStepTests: XCTestCase {
     _ old: State, _ step: Step, _ steps: PackedSteps, from block: Int = 0
   ) throws -> (State, UInt64) {
     var new = old
-    let tables = try XCTUnwrap(step.first.levelTables)
     func run(
       _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,
       _ firstCodes: UnsafeMutablePointer<UInt8>, _ firstScales: UnsafeMutablePointer<Float>,
@@ -84,9 +83,7 @@ final class LogarithmicStepTests: XCTestCase {
         BlockRun(
           parameters: parameters, gradients: gradients, count: count, blockSize: blockSize,
           blocks: block..<(count + blockSize - 1) / blockSize),
-        PackedMoment(
-          codes: firstCodes, scales: firstScales, bits: tables.bits, values: tables.values,
-          thresholds: tables.thresholds, vectors: tables.vectors, scaleKind: step.first.scaleKind),
+        step.first.packedMoment(codes: firstCodes, scales: firstScales)!,
         LogarithmicMoment(
           codes: secondCodes, scales: secondScales, bases: bases, bits: step.second.bits, streamKey: step.stream.key,
           firstBlock: step.firstBlock), scratch, step.adam)

@@ -43,12 +43,11 @@ final class PackedMomentumTests: XCTestCase {
       for codebook in [Codebook.dynamic2, .dynamic3] {
         for (round, scaleRule) in [ScaleRule.absmax, .signedExtreme, .absmax, .signedExtreme].enumerated() {
           let codec = BlockQuantizer(codebook, blockSize: blockSize, scaleRule: scaleRule).codec
-          let tables = try XCTUnwrap(codec.levelTables)
           let count = blockSize * [20, 1, 64, 33][round] + 40 * (round % 2)
           let blocks = (count + blockSize - 1) / blockSize
           let old = State(
             parameters: (0..<count).map { _ in generator.normal() },
-            codes: (0..<(count * tables.bits + 7) / 8).map { _ in UInt8(truncatingIfNeeded: generator.next()) },
+            codes: (0..<(count * codebook.bits + 7) / 8).map { _ in UInt8(truncatingIfNeeded: generator.next()) },
             scales: (0..<blocks).map { $0 == 7 ? 0 : generator.wideRange() })
           var gradients = (0..<count).map { _ in generator.wideRange() }
           var expected: UInt64 = count % blockSize == 0 ? 0 : 1 << (blocks - 1)
@@ -69,9 +68,7 @@ final class PackedMomentumTests: XCTestCase {
             steps.momentum(
               BlockRun(
                 parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: 0..<blocks),
-              PackedMoment(
-                codes: codes, scales: scales, bits: tables.bits, values: tables.values,
-                thresholds: tables.thresholds, vectors: tables.vectors, scaleKind: codec.scaleKind), scratch, rule)
+              codec.packedMoment(codes: codes, scales: scales)!, scratch, rule)
           }
           var scratch = [Float](repeating: 0, count: PackedSteps.scratchCount)
           let left = run(&new.parameters, gradients, &new.codes, &new.scales, &scratch)

@@ -80,10 +80,8 @@ extension TensorTask {
 extension MomentMemory {
   /// The moment for whole steps over codes of 2 to 4 bits; nil in other formats.
   fileprivate var packedMoment: PackedMoment? {
-    guard case .blocks(let codec, let codes, let scales) = self, let tables = codec.levelTables else { return nil }
-    return PackedMoment(
-      codes: codes, scales: scales, bits: tables.bits, values: tables.values, thresholds: tables.thresholds,
-      vectors: tables.vectors, scaleKind: codec.scaleKind)
+    guard case .blocks(let codec, let codes, let scales) = self else { return nil }
+    return codec.packedMoment(codes: codes, scales: scales)
   }
 
   /// The moment for whole steps with logarithmic codes; nil in other formats.

@@ -94,10 +94,7 @@ public class LowBitOptimizer {
         let task = engine.task(place)
         if !task.pointee.fits(tensor) { order.withState(at: place) { check(tensor, against: $0) } }
         assert(order.withState(at: place) { $0.step } == task.pointee.stepCount, "steps counted elsewhere")
-        let step = task.pointee.stepCount + 1
-        task.pointee.first.draw(randomNumbers(at: place, ofMoment: 1, step))
-        task.pointee.second.draw(randomNumbers(at: place, ofMoment: 2, step))
-        engine.repeatTask(tensor, constants(step: step))
+        engine.repeatTask(tensor, constants(step: task.pointee.stepCount + 1))
       } else {
         let state = state(for: tensor)
         if tensor.parameter.isEmpty {
@@ -106,22 +103,25 @@ public class LowBitOptimizer {
           continue
         }
         order.add(state)
-        let step = state.step + 1
-        var (first, second) = (state.first.memory, state.second?.memory ?? .none)
-        first.draw(state.randomNumbers(ofMoment: 1, step: step, seed: seed))
-        second.draw(state.randomNumbers(ofMoment: 2, step: step, seed: seed))
         engine.addTask(
-          tensor, first: first, second: second, constants(step: step), blockSize: state.formats.blockSize,
-          stepCount: state.step)
+          tensor, first: state.first.memory, second: state.second?.memory ?? .none,
+          constants(step: state.step + 1), blockSize: state.formats.blockSize, stepCount: state.step)
       }
+      drawNumbers(forTask: order.count - 1)
     }
     isLastCallCurrent = true
     engine.run()
     return finishCall()
   }
 
-  private func randomNumbers(at place: Int, ofMoment moment: Int, _ step: Int) -> BlockRandomNumbers {
-    order.withState(at: place) { $0.randomNumbers(ofMoment: moment, step: step, seed: seed) }
+  /// Gives its formats the random numbers of this step, where they need any.
+  private func drawNumbers(forTask place: Int) {
+    let task = engine.task(place)
+    func numbers(ofMoment moment: Int) -> BlockRandomNumbers {
+      order.withState(at: place) { $0.randomNumbers(ofMoment: moment, step: task.pointee.stepCount + 1, seed: seed) }
+    }
+    task.pointee.first.draw(numbers(ofMoment: 1))
+    task.pointee.second.draw(numbers(ofMoment: 2))
   }
 
   /// A tensor of which every block was skipped has not made a step.
