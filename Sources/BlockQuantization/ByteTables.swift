@@ -4,6 +4,7 @@ internal import TileKernels
 final class ByteTables: @unchecked Sendable {
   let map: ByteMap
   private let values: UnsafeMutablePointer<Float>
+  private let shiftedValues: UnsafeMutablePointer<UInt64>
   private let bytePlanes: UnsafeMutableRawPointer
   private let buckets: BucketTable
   private let decades: UnsafeMutablePointer<DecadeTables>
@@ -13,6 +14,8 @@ final class ByteTables: @unchecked Sendable {
     precondition(values.count == 256 && thresholds.count == 255)
     self.values = .allocate(capacity: 256)
     self.values.initialize(from: values, count: 256)
+    shiftedValues = .allocate(capacity: 256)
+    for (code, value) in values.enumerated() { shiftedValues[code] = UInt64(value.bitPattern) << 32 }
     bytePlanes = .allocate(byteCount: 1024, alignment: 64)
     for (code, value) in values.enumerated() {
       for plane in 0..<4 {
@@ -25,12 +28,13 @@ final class ByteTables: @unchecked Sendable {
 
     buckets = BucketTable(thresholds: thresholds, nanCode: nanCode)
     map = ByteMap(
-      values: self.values, buckets: buckets.entries,
+      values: self.values, shiftedValues: shiftedValues, buckets: buckets.entries,
       bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades)
   }
 
   deinit {
     values.deallocate()
+    shiftedValues.deallocate()
     bytePlanes.deallocate()
     decades.deallocate()
   }

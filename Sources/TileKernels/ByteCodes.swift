@@ -6,16 +6,19 @@ public struct ByteMap {
   /// is the number of thresholds below the bucket, the lower half 0xffff less the lower half of the one threshold inside
   /// it. Adding a key's lower half carries into the count exactly when the key is above that threshold.
   public var buckets: UnsafePointer<UInt32>
+  /// The values' bits again, each in the upper half of a word.
+  public var shiftedValues: UnsafePointer<UInt64>
   /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. Aligned to 64 bytes.
   public var bytePlanes: UnsafePointer<UInt8>
   /// The arithmetic encoder of a dynamic map; nil for other maps.
   public var decades: UnsafePointer<DecadeTables>?
 
   public init(
-    values: UnsafePointer<Float>, buckets: UnsafePointer<UInt32>, bytePlanes: UnsafePointer<UInt8>,
-    decades: UnsafePointer<DecadeTables>?
+    values: UnsafePointer<Float>, shiftedValues: UnsafePointer<UInt64>, buckets: UnsafePointer<UInt32>,
+    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>?
   ) {
     self.values = values
+    self.shiftedValues = shiftedValues
     self.buckets = buckets
     self.bytePlanes = bytePlanes
     self.decades = decades

@@ -18,6 +18,21 @@ public struct ByteMoment {
     self.scaleKind = scaleKind
     self.values = values
   }
+
+  /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
+  @inlinable @inline(__always)
+  public func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
+    let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
+    scales[block] = scale
+    return scaleReciprocal(scale)
+  }
+}
+
+/// Gives the smallest positive code to positive values that took the code of zero, as dividing by a scale above 1 can
+/// make of them.
+@inlinable @inline(__always)
+public func keepPositive(_ values: UnsafePointer<Float>, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>) {
+  for i in 0..<count { codes[i] = max(codes[i], values[i] > 0 ? 1 : 0) }
 }
 
 /// The steps, in one instruction set. Each goes from block to block and returns the first that is out of the ordinary and

@@ -49,6 +49,14 @@ public struct BlockRun {
     let rest = count &- block &* blockSize
     return rest < blockSize ? rest : blockSize
   }
+
+  /// Without the last block if its length is no multiple of `width`, a power of two.
+  @inlinable @inline(__always)
+  public func withoutShortBlock(_ width: Int) -> BlockRun {
+    var whole = self
+    if firstBlock < endBlock && length(of: endBlock &- 1) & (width &- 1) != 0 { whole.endBlock = endBlock &- 1 }
+    return whole
+  }
 }
 
 /// A moment in blocks of 4-bit codes, and scratch memory for one block's values.

@@ -11,21 +11,29 @@ package func avx2EncodeBytes(
   var done = 0
   if let decades = map.decades {
     done = count & ~31
+    let vectors = decadeVectors(decades)
+    let factor = _mm256_set1_ps(reciprocal)
+    var i = 0
     if decades.pointee.isSigned {
-      encodeSigned(values, done, reciprocal, decadeVectors(decades), codes)
+      while i < done {
+        storeSignedCodes(values + i, factor, vectors, to: codes + i)
+        i &+= 32
+      }
     } else {
-      encodeUnsigned(values, done, reciprocal, decadeVectors(decades), codes)
+      while i < done {
+        storeClampedCodes(values + i, factor, vectors, to: codes + i)
+        i &+= 32
+      }
     }
   }
   if done < count { encodeBytesStage(values + done, count &- done, reciprocal, map, codes + done) }
 }
 
+/// 32 codes of a signed map.
 @inline(__always)
-private func encodeSigned(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: DecadeVectors,
-  _ codes: UnsafeMutablePointer<UInt8>
+func storeSignedCodes(
+  _ values: UnsafePointer<Float>, _ factor: __m256, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
 ) {
-  let factor = _mm256_set1_ps(reciprocal)
   @inline(__always) func sixteen(_ i: Int) -> (signs: __m256i, places: Places) {
     let values = products(values + i, factor)
     let signs = each(values) { _mm256_srai_epi32($0, 31) }
@@ -35,33 +43,38 @@ private func encodeSigned(
     }
     return (_mm256_packs_epi32(signs.0, signs.1), places(magnitudes, map))
   }
-  var i = 0
-  while i < count {
-    let (a, b) = (sixteen(i), sixteen(i &+ 16))
-    let areNegative = _mm256_packs_epi16(a.signs, b.signs)
-    let levels = levels(a.places, b.places, map)
-    // There is no level −128: what is below the lowest takes its code.
-    let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))
-    storeOrdered(_mm256_add_epi8(lower, _mm256_andnot_si256(areNegative, levels)), to: codes + i)
-    i &+= 32
-  }
+  let (a, b) = (sixteen(0), sixteen(16))
+  let areNegative = _mm256_packs_epi16(a.signs, b.signs)
+  let levels = levels(a.places, b.places, map)
+  // There is no level −128: what is below the lowest takes its code.
+  let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))
+  storeOrdered(_mm256_add_epi8(lower, _mm256_andnot_si256(areNegative, levels)), to: codes)
+}
+
+/// 32 codes of an unsigned map, from values that are not negative.
+@inline(__always)
+func storeUnsignedCodes(
+  _ values: UnsafePointer<Float>, _ factor: __m256, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
+) {
+  storeUnsignedCodes(products(values, factor), products(values + 16, factor), map, to: codes)
 }
 
 /// Negative values, which an unsigned map does not have, take the code of zero.
 @inline(__always)
-private func encodeUnsigned(
-  _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: DecadeVectors,
-  _ codes: UnsafeMutablePointer<UInt8>
+private func storeClampedCodes(
+  _ values: UnsafePointer<Float>, _ factor: __m256, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
 ) {
-  let factor = _mm256_set1_ps(reciprocal)
-  @inline(__always) func sixteen(_ i: Int) -> Places {
-    places(each(products(values + i, factor)) { _mm256_max_epi32($0, _mm256_setzero_si256()) }, map)
+  @inline(__always) func sixteen(_ i: Int) -> Two {
+    each(products(values + i, factor)) { _mm256_max_epi32($0, _mm256_setzero_si256()) }
   }
-  var i = 0
-  while i < count {
-    storeOrdered(levels(sixteen(i), sixteen(i &+ 16), map), to: codes + i)
-    i &+= 32
-  }
+  storeUnsignedCodes(sixteen(0), sixteen(16), map, to: codes)
+}
+
+@inline(__always)
+private func storeUnsignedCodes(
+  _ a: Two, _ b: Two, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
+) {
+  storeOrdered(levels(places(a, map), places(b, map), map), to: codes)
 }
 
 // MARK: - In registers
@@ -78,7 +91,7 @@ private func each(_ a: Two, _ body: (__m256i) -> __m256i) -> Two { (body(a.0), b
 private func each(_ a: Two, _ b: Two, _ body: (__m256i, __m256i) -> __m256i) -> Two { (body(a.0, b.0), body(a.1, b.1)) }
 
 @inline(__always)
-private func bits(_ values: __m256) -> __m256i { unsafeBitCast(values, to: __m256i.self) }
+func bits(_ values: __m256) -> __m256i { unsafeBitCast(values, to: __m256i.self) }
 
 @inline(__always)
 private func floats(_ bits: __m256i) -> __m256 { unsafeBitCast(bits, to: __m256.self) }
@@ -86,18 +99,18 @@ private func floats(_ bits: __m256i) -> __m256 { unsafeBitCast(bits, to: __m256.
 @inline(__always)
 private func products(_ values: UnsafePointer<Float>, _ factor: __m256) -> Two {
   @inline(__always) func eight(_ i: Int) -> __m256i {
-    bits(_mm256_mul_ps(UnsafeRawPointer(values + i).loadUnaligned(as: __m256.self), factor))
+    bits(_mm256_mul_ps(load(values + i), factor))
   }
   return (eight(0), eight(8))
 }
 
 /// `DecadeTables`, one a register.
-private typealias DecadeVectors = (
+typealias DecadeVectors = (
   regions: __m256i, ends: __m256i, slopes: __m256, offsets: __m256, bases: __m256i, lasts: __m256i
 )
 
 @inline(__always)
-private func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVectors {
+func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVectors {
   let tables = tables.pointee
   @inline(__always) func twice(_ bytes: SIMD16<UInt8>) -> __m256i {
     _mm256_broadcastsi128_si256(unsafeBitCast(bytes, to: __m128i.self))
@@ -114,7 +127,8 @@ private typealias Places = (regions: __m256i, cells: __m256i)
 /// Floats without a sign order like their bits.
 @inline(__always)
 private func places(_ magnitudes: Two, _ map: DecadeVectors) -> Places {
-  let octavePairs = each(magnitudes) { _mm256_subs_epu8(_mm256_srli_epi32($0, 24), _mm256_set1_epi32(48)) }
+  // The table's index is four bits of the exponent. Below the smallest octave pair that it tells apart is all one.
+  let octavePairs = each(magnitudes) { _mm256_srli_epi32(_mm256_max_epu32($0, _mm256_set1_epi32(48 << 24)), 24) }
   let lower = each(octavePairs) { _mm256_shuffle_epi8(map.regions, $0) }
   let ends = each(lower) { _mm256_permutevar8x32_epi32(map.ends, $0) }
   let areAbove = each(magnitudes, ends) { _mm256_cmpgt_epi32($0, $1) }

@@ -63,7 +63,8 @@ package func magnitudes(_ values: Four) -> (magnitudes: Four, signs: FourMasks) 
 /// The first of the two regions that each magnitude can be in.
 @inlinable @inline(__always)
 package func lowerRegions(_ magnitudes: Four, _ map: DecadeVectors) -> Four {
-  let octavePairs = each(magnitudes) { _mm512_subs_epu8(_mm512_srli_epi32($0, 24), _mm512_set1_epi32(48)) }
+  // The table's index is four bits of the exponent. Below the smallest octave pair that it tells apart is all one.
+  let octavePairs = each(magnitudes) { _mm512_srli_epi32(_mm512_max_epu32($0, _mm512_set1_epi32(48 << 24)), 24) }
   return each(octavePairs) { _mm512_shuffle_epi8(map.regions, $0) }
 }
 

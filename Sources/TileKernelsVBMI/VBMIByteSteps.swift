@@ -14,7 +14,7 @@ package func vbmiAdamOnBytes(
   guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
     let secondDecades = second.map.decades, !secondDecades.pointee.isSigned, run.blockSize & 63 == 0
   else { return run.firstBlock }
-  let whole = run.withoutShortBlock
+  let whole = run.withoutShortBlock(64)
   let end = adamOnWholeBlocks(whole, first, second, scratch, constants)
   guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
   return withShortBlockMemory { adamOnShortBlock(run, end, first, second, scratch, $0, $1, constants) }
@@ -112,7 +112,7 @@ package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ consta
   guard let decades = buffer.map.decades, decades.pointee.isSigned, run.blockSize & 63 == 0 else {
     return run.firstBlock
   }
-  let whole = run.withoutShortBlock
+  let whole = run.withoutShortBlock(64)
   let end = momentumOnWholeBlocks(whole, buffer, constants)
   guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
   return withShortBlockMemory { momentumOnShortBlock(run, end, buffer, $0, $1, constants) }
@@ -178,16 +178,6 @@ private func momentum(
   return block
 }
 
-extension ByteMoment {
-  /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
-  @inline(__always)
-  fileprivate func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
-    let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
-    scales[block] = scale
-    return scaleReciprocal(scale)
-  }
-}
-
 /// 64 gradients, with the decay that is added to them.
 @inline(__always)
 private func decayed(
@@ -212,12 +202,5 @@ private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradient
 private func largest(_ maximum: __m512i, _ values: Four) -> __m512i {
   _mm512_max_epu32(
     _mm512_max_epu32(maximum, _mm512_max_epu32(values.0, values.1)), _mm512_max_epu32(values.2, values.3))
-}
-
-/// Gives the smallest positive code to positive values that took the code of zero, as dividing by a scale above 1 can
-/// make of them.
-@inline(__always)
-private func keepPositive(_ values: UnsafePointer<Float>, _ count: Int, _ codes: UnsafeMutablePointer<UInt8>) {
-  for i in 0..<count { codes[i] = max(codes[i], values[i] > 0 ? 1 : 0) }
 }
 #endif

@@ -8,16 +8,6 @@ import TileKernelsAVX512
 @inline(__always)
 var largestShortByteBlock: Int { 256 }
 
-extension BlockRun {
-  /// Without the last block if whole registers do not fill it.
-  @inline(__always)
-  var withoutShortBlock: BlockRun {
-    var whole = self
-    if firstBlock < endBlock && length(of: endBlock &- 1) & 63 != 0 { whole.endBlock = endBlock &- 1 }
-    return whole
-  }
-}
-
 /// Calls `body` with memory for parameters and gradients, and for the codes of two moments.
 @inline(__always)
 func withShortBlockMemory(_ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<UInt8>) -> Int) -> Int {

@@ -36,7 +36,8 @@ extension KernelSet {
     adamWithSecondMoments: avx2AdamWithSecondMoments,
     scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
-    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
+    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic,
+    byteSteps: ByteSteps(adam: avx2AdamOnBytes, momentum: avx2MomentumOnBytes))
 
   /// Without byte permutations the bytes are decoded one by one.
   static let avx512 =

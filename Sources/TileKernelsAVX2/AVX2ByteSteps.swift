@@ -1,0 +1,202 @@
+// Steps over 8-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
+// moves the parameters and encodes; meanwhile the general registers, idle in all of this, look up the next block's values.
+// Until the second pass nothing but scratch memory has been written: a block out of the ordinary can start again.
+#if arch(x86_64)
+import TileKernels
+import _Builtin_intrinsics.intel
+
+@inline(never)
+package func avx2AdamOnBytes(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
+  _ constants: AdamConstants
+) -> Int {
+  guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
+    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned, run.blockSize & 31 == 0
+  else { return run.firstBlock }
+  return constants.withDecayTerms {
+    adam(
+      run.withoutShortBlock(32), first, decadeVectors(firstDecades), second, decadeVectors(secondDecades),
+      adamVectors(constants, $0))
+  }
+}
+
+@inline(__always)
+private func adam(
+  _ run: BlockRun, _ first: ByteMoment, _ firstMap: DecadeVectors, _ second: ByteMoment, _ secondMap: DecadeVectors,
+  _ rule: AdamVectors
+) -> Int {
+  let (m, v) = (first.values, second.values)
+  var block = run.firstBlock
+  first.lookUp(run, block)
+  second.lookUp(run, block)
+  while block < run.endBlock {
+    let start = block &* run.blockSize
+    let count = run.length(of: block)
+    let (p, g) = (run.parameters + start, run.gradients + start)
+    let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+
+    let firstScale = _mm256_set1_ps(first.scales[block])
+    let secondScale = _mm256_set1_ps(second.scales[block])
+    var firstMaximum = _mm256_setzero_si256()
+    var secondMaximum = firstMaximum
+    var i = 0
+    while i < count {
+      let g = decayed(load(g + i), load(p + i), rule)
+      let newM = firstMoments(_mm256_mul_ps(load(m + i), firstScale), g, rule)
+      let newV = secondMoments(_mm256_mul_ps(load(v + i), secondScale), g, rule)
+      store(newM, to: m + i)
+      store(newV, to: v + i)
+      firstMaximum = _mm256_max_epu32(firstMaximum, magnitudeBits(newM))
+      secondMaximum = _mm256_max_epu32(secondMaximum, bits(newV))
+      i &+= 8
+    }
+    let (firstBits, secondBits) = (largestLane(firstMaximum), largestLane(secondMaximum))
+    // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
+    guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { return block }
+
+    let secondReciprocal = second.newReciprocal(block, count, secondBits)
+    let firstFactor = _mm256_set1_ps(first.newReciprocal(block, count, firstBits))
+    let secondFactor = _mm256_set1_ps(secondReciprocal)
+    let nextCount = run.lengthAfter(block)
+    // Whose new values are wanted once more, by `keepPositive`.
+    let nextSecondCount = secondReciprocal < 1 ? 0 : nextCount
+    i = 0
+    while i < count {
+      @inline(__always) func move(_ offset: Int) {
+        let i = i &+ offset
+        store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
+      }
+      move(0)
+      move(8)
+      move(16)
+      move(24)
+      storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
+      if i < nextCount { lookUp(firstCodes + (count &+ i), first.map.shiftedValues, to: m + i) }
+      storeUnsignedCodes(v + i, secondFactor, secondMap, to: secondCodes + i)
+      if i < nextSecondCount { lookUp(secondCodes + (count &+ i), second.map.shiftedValues, to: v + i) }
+      i &+= 32
+    }
+    block &+= 1
+    if secondReciprocal < 1 {
+      keepPositive(v, count, secondCodes)
+      second.lookUp(run, block)
+    }
+  }
+  return block
+}
+
+@inline(never)
+package func avx2MomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
+  guard let decades = buffer.map.decades, decades.pointee.isSigned, run.blockSize & 31 == 0 else {
+    return run.firstBlock
+  }
+  return constants.withTerms {
+    momentum(run.withoutShortBlock(32), buffer, decadeVectors(decades), momentumVectors(constants, $0))
+  }
+}
+
+@inline(__always)
+private func momentum(
+  _ run: BlockRun, _ buffer: ByteMoment, _ map: DecadeVectors, _ rule: MomentumVectors
+) -> Int {
+  let b = buffer.values
+  var block = run.firstBlock
+  buffer.lookUp(run, block)
+  while block < run.endBlock {
+    let start = block &* run.blockSize
+    let count = run.length(of: block)
+    let (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+
+    let scale = _mm256_set1_ps(buffer.scales[block])
+    var maximum = _mm256_setzero_si256()
+    var i = 0
+    while i < count {
+      let g = decayed(load(g + i), load(p + i), rule)
+      let newB = buffers(_mm256_mul_ps(load(b + i), scale), g, rule)
+      store(newB, to: b + i)
+      maximum = _mm256_max_epu32(maximum, magnitudeBits(newB))
+      i &+= 8
+    }
+    let maximumBits = largestLane(maximum)
+    guard maximumBits < Float.infinity.bitPattern else { return block }
+
+    let factor = _mm256_set1_ps(buffer.newReciprocal(block, count, maximumBits))
+    let nextCount = run.lengthAfter(block)
+    i = 0
+    while i < count {
+      @inline(__always) func move(_ offset: Int) {
+        let i = i &+ offset
+        let oldP = load(p + i)
+        store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
+      }
+      move(0)
+      move(8)
+      move(16)
+      move(24)
+      storeSignedCodes(b + i, factor, map, to: codes + i)
+      if i < nextCount { lookUp(codes + (count &+ i), buffer.map.shiftedValues, to: b + i) }
+      i &+= 32
+    }
+    block &+= 1
+  }
+  return block
+}
+
+extension BlockRun {
+  /// Elements of the block after this one; 0 if there is none.
+  @inline(__always)
+  fileprivate func lengthAfter(_ block: Int) -> Int { block &+ 1 < endBlock ? length(of: block &+ 1) : 0 }
+}
+
+extension ByteMoment {
+  /// Looks up a block's values, not yet multiplied by its scale.
+  @inline(__always)
+  fileprivate func lookUp(_ run: BlockRun, _ block: Int) {
+    guard block < run.endBlock else { return }
+    let start = block &* run.blockSize
+    let count = run.length(of: block)
+    var i = 0
+    while i < count {
+      TileKernelsAVX2.lookUp(codes + (start &+ i), map.shiftedValues, to: values + i)
+      i &+= 32
+    }
+  }
+}
+
+/// The values of 32 codes. Two at a time are put together in a general register: a word with its value in the upper half,
+/// and one that begins in the middle of another, where that value is the lower half.
+@inline(__always)
+private func lookUp(_ codes: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt64>, to values: UnsafeMutablePointer<Float>)
+{
+  let words = UnsafeRawPointer(table)
+  @inline(__always) func two(_ i: Int) {
+    let lower = UInt64((words + (8 &* Int(codes[i]) &+ 4)).load(as: UInt32.self))
+    UnsafeMutableRawPointer(values + i).storeBytes(of: table[Int(codes[i &+ 1])] | lower, as: UInt64.self)
+  }
+  @inline(__always) func eight(_ i: Int) {
+    two(i)
+    two(i &+ 2)
+    two(i &+ 4)
+    two(i &+ 6)
+  }
+  eight(0)
+  eight(8)
+  eight(16)
+  eight(24)
+}
+
+@inline(__always)
+private func magnitudeBits(_ values: __m256) -> __m256i {
+  _mm256_and_si256(bits(values), _mm256_set1_epi32(0x7fff_ffff))
+}
+
+@inline(__always)
+private func largestLane(_ vector: __m256i) -> UInt32 {
+  @inline(__always) func larger(_ a: __m256i, _ order: SIMD8<Int32>) -> __m256i {
+    _mm256_max_epu32(a, _mm256_permutevar8x32_epi32(a, unsafeBitCast(order, to: __m256i.self)))
+  }
+  let of2 = larger(vector, SIMD8(4, 5, 6, 7, 0, 1, 2, 3))
+  let of4 = larger(of2, SIMD8(2, 3, 0, 1, 2, 3, 0, 1))
+  return unsafeBitCast(larger(of4, SIMD8(1, 0, 1, 0, 1, 0, 1, 0)), to: SIMD8<UInt32>.self)[0]
+}
+#endif
