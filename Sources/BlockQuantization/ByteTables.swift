@@ -5,18 +5,20 @@ final class ByteTables: @unchecked Sendable {
   let map: ByteMap
   private let values: UnsafeMutablePointer<Float>
   private let shiftedValues: UnsafeMutablePointer<UInt64>
-  private let bytePlanes: UnsafeMutableRawPointer
+  private let bytePlaneMemory: UnsafeMutableRawPointer
   private let buckets: BucketTable
   private let decades: UnsafeMutablePointer<DecadeTables>
+  private let bins: UnsafeMutablePointer<BinTables>?
 
   /// - Parameter nanCode: the code of NaN.
-  init(values: [Float], thresholds: [Float], nanCode: Int, decades: DecadeTables) {
+  init(values: [Float], thresholds: [Float], nanCode: Int, decades: DecadeTables, bins: BinTables?) {
     precondition(values.count == 256 && thresholds.count == 255)
     self.values = .allocate(capacity: 256)
     self.values.initialize(from: values, count: 256)
     shiftedValues = .allocate(capacity: 256)
     for (code, value) in values.enumerated() { shiftedValues[code] = UInt64(value.bitPattern) << 32 }
-    bytePlanes = .allocate(byteCount: 1024, alignment: 64)
+    bytePlaneMemory = .allocate(byteCount: 1088, alignment: 64)
+    let bytePlanes = bytePlaneMemory + (decades.isSigned ? 1 : 0)
     for (code, value) in values.enumerated() {
       for plane in 0..<4 {
         let byte = UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * plane))
@@ -25,17 +27,24 @@ final class ByteTables: @unchecked Sendable {
     }
     self.decades = .allocate(capacity: 1)
     self.decades.initialize(to: decades)
+    self.bins = bins.map {
+      let tables = UnsafeMutablePointer<BinTables>.allocate(capacity: 1)
+      tables.initialize(to: $0)
+      return tables
+    }
 
     buckets = BucketTable(thresholds: thresholds, nanCode: nanCode)
     map = ByteMap(
       values: self.values, shiftedValues: shiftedValues, buckets: buckets.entries,
-      bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades)
+      bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades,
+      bins: self.bins.map { UnsafePointer($0) })
   }
 
   deinit {
     values.deallocate()
     shiftedValues.deallocate()
-    bytePlanes.deallocate()
+    bytePlaneMemory.deallocate()
     decades.deallocate()
+    bins?.deallocate()
   }
 }

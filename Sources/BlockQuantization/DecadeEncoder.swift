@@ -2,12 +2,14 @@ internal import TileKernels
 
 /// The arithmetic encoder of an 8-bit dynamic map: within a decade, level = ⌊magnitude · slope + offset⌋.
 ///
-/// Its rounding defines the thresholds inside the decades: the published midpoints moved by at most two units in the
-/// last place, so that a list of thresholds, a bucket table and the arithmetic agree for every float. The thresholds
-/// between decades, and the one below 1, are the midpoints themselves.
+/// Its rounding defines the thresholds between the smallest level and 1: the published midpoints moved by at most two units
+/// in the last place, so that a list of thresholds, a bucket table and the arithmetic agree for every float. The first
+/// threshold and the one below 1 are the midpoints themselves.
 struct DecadeEncoder {
   /// Magnitude thresholds in ascending order; the first separates zero from the smallest level.
   private(set) var thresholds: [Float] = []
+  /// Each decade's lines: one from its beginning, and one from its last level to beyond its end.
+  private(set) var lines: [LevelLine] = []
   let tables: DecadeTables
 
   init(_ map: DynamicMap) {
@@ -19,27 +21,37 @@ struct DecadeEncoder {
     var offsets = SIMD8<Float>()
     var bases = SIMD16<UInt8>()
     var lasts = SIMD16<UInt8>()
+    // An unsigned map gives every positive value a positive code.
+    var first = map.sign == .unsigned ? 0 : midpoints[0]
     for (decade, levels) in map.decades.enumerated() {
       let region = decade + 1
-      // An unsigned map gives every positive value a positive code.
-      let first = thresholds.isEmpty && map.sign == .unsigned ? 0 : midpoints[thresholds.count]
       // A decade ends at its power of ten and its cells fill 0.9 of it. One unit less centres the rounding errors.
       let slope = Float(Double(levels.count) / (0.9 * DynamicMap.powerOfTen(decade - 6))).nextDown
       let offset = Float(-Double(levels.count) / 9)
+      let line = LevelLine(slope: slope, offset: offset, base: thresholds.count + 1)
       ends[region - 1] = first
       slopes[region] = slope
       offsets[region] = offset
-      bases[region] = UInt8(thresholds.count + 1)
+      bases[region] = UInt8(line.base)
       lasts[region] = UInt8(thresholds.count + levels.count)
       thresholds.append(first)
-      for cell in 1..<levels.count {
-        thresholds.append(Self.lastValue(below: cell, near: midpoints[thresholds.count], slope, offset))
+      for _ in 1..<levels.count {
+        thresholds.append(line.threshold(above: thresholds.count, near: midpoints[thresholds.count]))
+      }
+      lines.append(line)
+      first = midpoints[thresholds.count]
+      if region < map.decades.count {
+        // The next decade's cells are five times as wide, so the threshold at its beginning is one cell of this decade past
+        // its end: a cell of twice the width, which is what rounding towards zero makes of the cell at zero.
+        let pastEnd = LevelLine(slope: slope, offset: (offset - Float(levels.count)).nextUp, base: thresholds.count)
+        first = pastEnd.threshold(above: thresholds.count, near: first)
+        lines.append(pastEnd)
       }
     }
-    ends[7] = midpoints[thresholds.count]
+    ends[7] = first
     bases[8] = UInt8(thresholds.count + 1)
     lasts[8] = bases[8]
-    thresholds.append(ends[7])
+    thresholds.append(first)
     tables = DecadeTables(
       isSigned: map.sign == .signed, regions: Self.regions(ends: ends), ends: ends, slopes: slopes, offsets: offsets,
       bases: bases, lasts: lasts)
@@ -53,16 +65,5 @@ struct DecadeEncoder {
       regions[pair] = UInt8(ends.indices.count { ends[$0] < smallest })
     }
     return regions
-  }
-
-  /// The largest float that the arithmetic puts below `cell`, which must be within 4 units of the midpoint.
-  private static func lastValue(below cell: Int, near midpoint: Float, _ slope: Float, _ offset: Float) -> Float {
-    var value = midpoint
-    for _ in 0..<4 { value = value.nextUp }
-    for _ in 0..<9 {
-      if Int(value * slope + offset) < cell { return value }
-      value = value.nextDown
-    }
-    fatalError("the decade encoder misses the midpoint \(midpoint)")
   }
 }

@@ -8,21 +8,31 @@ public struct ByteMap {
   public var buckets: UnsafePointer<UInt32>
   /// The values' bits again, each in the upper half of a word.
   public var shiftedValues: UnsafePointer<UInt64>
-  /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. Aligned to 64 bytes.
+  /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. Each begins a byte after a
+  /// multiple of 64 in a signed map, which aligns the values from zero on, else at one.
   public var bytePlanes: UnsafePointer<UInt8>
   /// The arithmetic encoder of a dynamic map; nil for other maps.
   public var decades: UnsafePointer<DecadeTables>?
+  /// The same with other tables, for the signed dynamic map.
+  public var bins: UnsafePointer<BinTables>?
 
   public init(
     values: UnsafePointer<Float>, shiftedValues: UnsafePointer<UInt64>, buckets: UnsafePointer<UInt32>,
-    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>?
+    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>?, bins: UnsafePointer<BinTables>?
   ) {
     self.values = values
     self.shiftedValues = shiftedValues
     self.buckets = buckets
     self.bytePlanes = bytePlanes
     self.decades = decades
+    self.bins = bins
   }
+
+  @inlinable @inline(__always)
+  public var isSignedDynamic: Bool { if let decades { decades.pointee.isSigned } else { false } }
+
+  @inlinable @inline(__always)
+  public var isUnsignedDynamic: Bool { if let decades { !decades.pointee.isSigned } else { false } }
 }
 
 /// The arithmetic encoder of a dynamic map, for vectors that can permute eight floats.
@@ -52,6 +62,32 @@ public struct DecadeTables {
     self.offsets = offsets
     self.bases = bases
     self.lasts = lasts
+  }
+}
+
+/// The arithmetic encoder of the signed dynamic map, for vectors that can permute 32 floats. It compares nothing: the upper
+/// half of a magnitude's bits, multiplied, names one of 32 bins, and each bin has one line.
+///
+/// level = base + magnitude · slope + offset, rounded towards zero. Exactly the levels of `DecadeTables`.
+public struct BinTables {
+  /// A bin's number is the upper half of its magnitudes' bits times this, divided by 2^16: bins are 512 / 621 octaves wide.
+  /// This width puts the ends of bins where lines may end, little above each power of ten. In the unsigned map, whose
+  /// cells are half as wide, none does.
+  @inlinable @inline(__always)
+  public static var factor: Int { 621 }
+  @inlinable @inline(__always)
+  public static var firstBin: Int { 123 }
+  /// What the upper half of a magnitude's bits is raised to: the smallest of the first bin.
+  @inlinable @inline(__always)
+  public static var smallestUpperHalf: Int { 12_981 }
+
+  /// For the bins whose number's lowest five bits are 0…15, and 16…31.
+  public var slopes, offsets: (SIMD16<Float>, SIMD16<Float>)
+  /// By the number's lowest six bits.
+  public var bases: SIMD64<UInt8>
+
+  public init() {
+    (slopes, offsets, bases) = ((SIMD16(), SIMD16()), (SIMD16(), SIMD16()), SIMD64())
   }
 }
 

@@ -38,9 +38,7 @@ public func keepPositive(_ values: UnsafePointer<Float>, _ count: Int, _ codes: 
 /// The steps, in one instruction set. Each goes from block to block and returns the first that is out of the ordinary and
 /// has been left as it is, for the stages to deal with, or the run's end.
 public final class ByteSteps: Sendable {
-  /// Takes scratch memory for one block too.
-  public typealias Adam =
-    @Sendable (BlockRun, ByteMoment, ByteMoment, UnsafeMutablePointer<Float>, AdamConstants) -> Int
+  public typealias Adam = @Sendable (BlockRun, ByteMoment, ByteMoment, AdamConstants) -> Int
   public typealias Momentum = @Sendable (BlockRun, ByteMoment, MomentumConstants) -> Int
 
   public let adam: Adam

@@ -7,11 +7,10 @@ import _Builtin_intrinsics.intel
 
 @inline(never)
 package func avx2AdamOnBytes(
-  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
-    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned, run.blockSize & 31 == 0
+  guard let firstDecades = first.map.decades, first.map.isSignedDynamic, let secondDecades = second.map.decades,
+    second.map.isUnsignedDynamic, run.blockSize & 31 == 0
   else { return run.firstBlock }
   return constants.withDecayTerms {
     adam(
@@ -87,7 +86,7 @@ private func adam(
 
 @inline(never)
 package func avx2MomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard let decades = buffer.map.decades, decades.pointee.isSigned, run.blockSize & 31 == 0 else {
+  guard let decades = buffer.map.decades, buffer.map.isSignedDynamic, run.blockSize & 31 == 0 else {
     return run.firstBlock
   }
   return constants.withTerms {
@@ -166,8 +165,9 @@ extension ByteMoment {
 /// The values of 32 codes. Two at a time are put together in a general register: a word with its value in the upper half,
 /// and one that begins in the middle of another, where that value is the lower half.
 @inline(__always)
-private func lookUp(_ codes: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt64>, to values: UnsafeMutablePointer<Float>)
-{
+private func lookUp(
+  _ codes: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt64>, to values: UnsafeMutablePointer<Float>
+) {
   let words = UnsafeRawPointer(table)
   @inline(__always) func two(_ i: Int) {
     let lower = UInt64((words + (8 &* Int(codes[i]) &+ 4)).load(as: UInt32.self))

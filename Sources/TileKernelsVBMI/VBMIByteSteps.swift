@@ -1,6 +1,6 @@
 // Steps over 8-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
-// moves the parameters and encodes. The divider's work is split between both: square roots in the first, quotients in the
-// second. Until then nothing but scratch memory has been written: a block out of the ordinary can start again.
+// moves the parameters and encodes. Until then nothing but scratch memory has been written: a block out of the ordinary
+// can start again.
 #if arch(x86_64)
 import TileKernels
 import TileKernelsAVX512
@@ -8,36 +8,34 @@ import _Builtin_intrinsics.intel
 
 @inline(never)
 package func vbmiAdamOnBytes(
-  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard let firstDecades = first.map.decades, firstDecades.pointee.isSigned,
-    let secondDecades = second.map.decades, !secondDecades.pointee.isSigned, run.blockSize & 63 == 0
-  else { return run.firstBlock }
+  guard first.map.isSignedDynamic && second.map.isUnsignedDynamic && run.blockSize & 63 == 0 else {
+    return run.firstBlock
+  }
   let whole = run.withoutShortBlock(64)
-  let end = adamOnWholeBlocks(whole, first, second, scratch, constants)
+  let end = adamOnWholeBlocks(whole, first, second, constants)
   guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
-  return withShortBlockMemory { adamOnShortBlock(run, end, first, second, scratch, $0, $1, constants) }
+  return withShortBlockMemory { adamOnShortBlock(run, end, first, second, $0, $1, constants) }
 }
 
 @inline(never)
 func adamOnWholeBlocks(
-  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
-  _ constants: AdamConstants
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
   constants.withDecayTerms {
     adam(
-      run, first, decadeVectors(first.map.decades.unsafelyUnwrapped), second,
-      decadeVectors(second.map.decades.unsafelyUnwrapped), scratch, adamVectors(constants, $0))
+      run, first, binVectors(first.map.bins.unsafelyUnwrapped), second,
+      decadeVectors(second.map.decades.unsafelyUnwrapped), adamVectors(constants, $0))
   }
 }
 
 @inline(__always)
 private func adam(
-  _ run: BlockRun, _ first: ByteMoment, _ firstMap: DecadeVectors, _ second: ByteMoment, _ secondMap: DecadeVectors,
-  _ scratch: UnsafeMutablePointer<Float>, _ rule: AdamVectors
+  _ run: BlockRun, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment, _ secondMap: DecadeVectors,
+  _ rule: AdamVectors
 ) -> Int {
-  let (m, v, d) = (first.values, second.values, scratch)
+  let (m, v) = (first.values, second.values)
   var block = run.firstBlock
   while block < run.endBlock {
     let start = block &* run.blockSize
@@ -67,7 +65,6 @@ private func adam(
       store(newM, to: m + i)
       store(newV, to: v + i)
       firstMaximum = largest(firstMaximum, each(newM) { magnitudeBits(floats($0)) })
-      store(each(newV) { bits(denominators(floats($0), rule)) }, to: d + i)
       secondMaximum = largest(secondMaximum, newV)
       i &+= 64
     }
@@ -82,23 +79,22 @@ private func adam(
     while i < count {
       @inline(__always) func move(_ offset: Int) {
         let i = i &+ offset
-        store(moved(load(p + i), load(m + i), denominators: load(d + i), rule), to: p + i)
+        store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
       }
       let (firstMagnitudes, signs) = magnitudes(products(m + i, firstFactor))
       let secondMagnitudes = products(v + i, secondFactor)
-      let firstLower = lowerRegions(firstMagnitudes, firstMap)
+      let firstBins = bins(firstMagnitudes)
       move(0)
       let secondLower = lowerRegions(secondMagnitudes, secondMap)
-      let firstRegions = regions(firstMagnitudes, firstLower, firstMap)
       move(16)
+      let firstCells = cells(firstMagnitudes, firstBins, firstMap)
       let secondRegions = regions(secondMagnitudes, secondLower, secondMap)
-      let firstCells = cells(firstMagnitudes, firstRegions, firstMap)
       move(32)
+      let firstLevels = levels(firstCells, firstBins, firstMap)
       let secondCells = cells(secondMagnitudes, secondRegions, secondMap)
-      let firstLevels = levels(firstCells, firstRegions, firstMap)
       move(48)
-      store(levels(secondCells, secondRegions, secondMap), to: secondCodes + i)
       store(signedCodes(firstLevels, signs), to: firstCodes + i)
+      store(levels(secondCells, secondRegions, secondMap), to: secondCodes + i)
       i &+= 64
     }
     if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
@@ -109,9 +105,7 @@ private func adam(
 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard let decades = buffer.map.decades, decades.pointee.isSigned, run.blockSize & 63 == 0 else {
-    return run.firstBlock
-  }
+  guard buffer.map.isSignedDynamic && run.blockSize & 63 == 0 else { return run.firstBlock }
   let whole = run.withoutShortBlock(64)
   let end = momentumOnWholeBlocks(whole, buffer, constants)
   guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
@@ -121,13 +115,13 @@ package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ consta
 @inline(never)
 func momentumOnWholeBlocks(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   constants.withTerms {
-    momentum(run, buffer, decadeVectors(buffer.map.decades.unsafelyUnwrapped), momentumVectors(constants, $0))
+    momentum(run, buffer, binVectors(buffer.map.bins.unsafelyUnwrapped), momentumVectors(constants, $0))
   }
 }
 
 @inline(__always)
 private func momentum(
-  _ run: BlockRun, _ buffer: ByteMoment, _ map: DecadeVectors, _ rule: MomentumVectors
+  _ run: BlockRun, _ buffer: ByteMoment, _ map: BinVectors, _ rule: MomentumVectors
 ) -> Int {
   var block = run.firstBlock
   while block < run.endBlock {
@@ -162,13 +156,12 @@ private func momentum(
         store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
       }
       let (magnitudes, signs) = magnitudes(products(b + i, factor))
-      let lower = lowerRegions(magnitudes, map)
       move(0)
-      let regions = regions(magnitudes, lower, map)
+      let bins = bins(magnitudes)
       move(16)
-      let cells = cells(magnitudes, regions, map)
+      let cells = cells(magnitudes, bins, map)
       move(32)
-      let levels = levels(cells, regions, map)
+      let levels = levels(cells, bins, map)
       move(48)
       store(signedCodes(levels, signs), to: codes + i)
       i &+= 64

@@ -19,7 +19,7 @@ func withShortBlockMemory(_ body: (UnsafeMutablePointer<Float>, UnsafeMutablePoi
 /// Returns the block, if it is out of the ordinary and has been left as it is, or the next.
 @inline(never)
 func adamOnShortBlock(
-  _ run: BlockRun, _ block: Int, _ first: ByteMoment, _ second: ByteMoment, _ scratch: UnsafeMutablePointer<Float>,
+  _ run: BlockRun, _ block: Int, _ first: ByteMoment, _ second: ByteMoment,
   _ values: UnsafeMutablePointer<Float>, _ codes: UnsafeMutablePointer<UInt8>, _ constants: AdamConstants
 ) -> Int {
   let start = block &* run.blockSize
@@ -29,7 +29,7 @@ func adamOnShortBlock(
     filledMoment(first, block, start, count, filled.count, codes),
     filledMoment(second, block, start, count, filled.count, codes + largestShortByteBlock)
   )
-  guard adamOnWholeBlocks(filled, filledFirst, filledSecond, scratch, constants) == 1 else { return block }
+  guard adamOnWholeBlocks(filled, filledFirst, filledSecond, constants) == 1 else { return block }
   run.parameters.advanced(by: start).update(from: values, count: count)
   first.codes.advanced(by: start).update(from: filledFirst.codes, count: count)
   second.codes.advanced(by: start).update(from: filledSecond.codes, count: count)

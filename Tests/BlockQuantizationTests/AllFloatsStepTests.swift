@@ -89,7 +89,7 @@ final class AllFloatsStepTests: XCTestCase {
             codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!, map: map,
             scaleKind: .absmax, values: values)
         }
-        let end = steps.adam(run, moment(m, work), moment(v, work + 1024), work + 2048, adam)
+        let end = steps.adam(run, moment(m, work), moment(v, work + 1024), adam)
         if end != run.endBlock { fatalError("\(kernels.name) left block \(end)") }
       }
     }

@@ -28,7 +28,7 @@ extension TensorTask {
     switch constants {
     case .adam(let constants):
       guard let second = second.byteMoment(scratch.second) else { return nil }
-      return updateBytes(blocks, scratch, kernels) { steps.adam($0, first, second, scratch.first.uniforms, constants) }
+      return updateBytes(blocks, scratch, kernels) { steps.adam($0, first, second, constants) }
     case .momentum(let constants):
       return updateBytes(blocks, scratch, kernels) { steps.momentum($0, first, constants) }
     }
