@@ -28,8 +28,7 @@ struct BinEncoder {
   }
 
   private static func smallest(of bin: Int) -> Float {
-    let upperHalf = (bin << 16 + BinTables.factor - 1) / BinTables.factor
-    return Float(bitPattern: UInt32(upperHalf) << 16)
+    Float(bitPattern: UInt32(BinTables.smallestUpperHalf(of: bin)) << 16)
   }
 
   private static func line(in bounds: Bounds, _ encoder: DecadeEncoder) -> LevelLine {

@@ -75,11 +75,12 @@ public struct BinTables {
   /// cells are half as wide, none does.
   @inlinable @inline(__always)
   public static var factor: Int { 621 }
+  /// Of 32, the last of which has 1 in it. Smaller magnitudes than the first has are of no other level.
   @inlinable @inline(__always)
-  public static var firstBin: Int { 123 }
-  /// What the upper half of a magnitude's bits is raised to: the smallest of the first bin.
+  public static var firstBin: Int { (0x3f80 &* factor) &>> 16 &- 31 }
+  /// The upper half of the bits of a bin's smallest magnitude.
   @inlinable @inline(__always)
-  public static var smallestUpperHalf: Int { 12_981 }
+  public static func smallestUpperHalf(of bin: Int) -> Int { (bin &<< 16 &+ factor &- 1) / factor }
 
   /// For the bins whose number's lowest five bits are 0…15, and 16…31.
   public var slopes, offsets: (SIMD16<Float>, SIMD16<Float>)

@@ -22,8 +22,9 @@ func binVectors(_ tables: UnsafePointer<BinTables>) -> BinVectors {
 
 @inline(__always)
 func bins(_ magnitudes: Four) -> Four {
-  let smallest = _mm512_set1_epi32(Int32(BinTables.smallestUpperHalf << 16))
-  let factor = _mm512_set1_epi32(Int32(BinTables.factor))
+  let smallest = _mm512_set1_epi32(
+    Int32(truncatingIfNeeded: BinTables.smallestUpperHalf(of: BinTables.firstBin) &<< 16))
+  let factor = _mm512_set1_epi32(Int32(truncatingIfNeeded: BinTables.factor))
   return each(magnitudes) { _mm512_mulhi_epu16(_mm512_srli_epi32(_mm512_max_epu32($0, smallest), 16), factor) }
 }
 
