@@ -70,9 +70,9 @@ private func adam(
       move(16)
       move(24)
       storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
-      if i < nextCount { lookUp(firstCodes + (count &+ i), first.map.shiftedValues, to: m + i) }
+      if i < nextCount { first.lookUp32(start &+ count, i) }
       storeUnsignedCodes(v + i, secondFactor, secondMap, to: secondCodes + i)
-      if i < nextSecondCount { lookUp(secondCodes + (count &+ i), second.map.shiftedValues, to: v + i) }
+      if i < nextSecondCount { second.lookUp32(start &+ count, i) }
       i &+= 32
     }
     block &+= 1
@@ -133,7 +133,7 @@ private func momentum(
       move(16)
       move(24)
       storeSignedCodes(b + i, factor, map, to: codes + i)
-      if i < nextCount { lookUp(codes + (count &+ i), buffer.map.shiftedValues, to: b + i) }
+      if i < nextCount { buffer.lookUp32(start &+ count, i) }
       i &+= 32
     }
     block &+= 1
@@ -141,48 +141,18 @@ private func momentum(
   return block
 }
 
-extension BlockRun {
-  /// Elements of the block after this one; 0 if there is none.
-  @inline(__always)
-  fileprivate func lengthAfter(_ block: Int) -> Int { block &+ 1 < endBlock ? length(of: block &+ 1) : 0 }
-}
-
 extension ByteMoment {
-  /// Looks up a block's values, not yet multiplied by its scale.
   @inline(__always)
-  fileprivate func lookUp(_ run: BlockRun, _ block: Int) {
-    guard block < run.endBlock else { return }
-    let start = block &* run.blockSize
-    let count = run.length(of: block)
-    var i = 0
-    while i < count {
-      TileKernelsAVX2.lookUp(codes + (start &+ i), map.shiftedValues, to: values + i)
-      i &+= 32
+  fileprivate func lookUp32(_ start: Int, _ i: Int) {
+    @inline(__always) func eight(_ offset: Int) {
+      lookUpFour(start, i &+ offset)
+      lookUpFour(start, i &+ offset &+ 4)
     }
+    eight(0)
+    eight(8)
+    eight(16)
+    eight(24)
   }
-}
-
-/// The values of 32 codes. Two at a time are put together in a general register: a word with its value in the upper half,
-/// and one that begins in the middle of another, where that value is the lower half.
-@inline(__always)
-private func lookUp(
-  _ codes: UnsafePointer<UInt8>, _ table: UnsafePointer<UInt64>, to values: UnsafeMutablePointer<Float>
-) {
-  let words = UnsafeRawPointer(table)
-  @inline(__always) func two(_ i: Int) {
-    let lower = UInt64((words + (8 &* Int(codes[i]) &+ 4)).load(as: UInt32.self))
-    UnsafeMutableRawPointer(values + i).storeBytes(of: table[Int(codes[i &+ 1])] | lower, as: UInt64.self)
-  }
-  @inline(__always) func eight(_ i: Int) {
-    two(i)
-    two(i &+ 2)
-    two(i &+ 4)
-    two(i &+ 6)
-  }
-  eight(0)
-  eight(8)
-  eight(16)
-  eight(24)
 }
 
 @inline(__always)

@@ -38,6 +38,18 @@ package func portableEncodeBytes(
 }
 
 @inline(never)
+package func portableAdamOnBytes(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
+) -> Int {
+  adamOnBytesStage(run, first, second, constants)
+}
+
+@inline(never)
+package func portableMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
+  momentumOnBytesStage(run, buffer, constants)
+}
+
+@inline(never)
 package func portableAdamFromBytes(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
   _ second: ByteBlock, _ count: Int, _ constants: AdamConstants

@@ -20,7 +20,8 @@ extension KernelSet {
     adamWithSecondMoments: portableAdamWithSecondMoments,
     scaleBySmallest: portableScaleBySmallest, scaleByLargest: portableScaleByLargest, raiseSlices: portableRaiseSlices,
     decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
-    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
+    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic,
+    byteSteps: ByteSteps(adam: portableAdamOnBytes, momentum: portableMomentumOnBytes))
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
