@@ -38,22 +38,25 @@ extension KernelSet {
     scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
     fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic,
-    byteSteps: ByteSteps(adam: avx2AdamOnBytes, momentum: avx2MomentumOnBytes))
+    byteSteps: avx2ByteSteps)
 
-  /// Without byte permutations the bytes are decoded one by one.
+  private static let avx2ByteSteps = ByteSteps(adam: avx2AdamOnBytes, momentum: avx2MomentumOnBytes)
+
+  /// Without byte permutations the steps over 8-bit codes are those of AVX2: looking up values one by one is most of them.
   static let avx512 =
     CPUFeatures.current.vbmi
     ? avx512(
       adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
       byteSteps: ByteSteps(adam: vbmiAdamOnBytes, momentum: vbmiMomentumOnBytes))
     : avx512(
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes)
+      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
+      byteSteps: avx2ByteSteps)
 
   private static func avx512(
     adamFromBytes:
       @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
     momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void, byteSteps: ByteSteps? = nil
+    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void, byteSteps: ByteSteps
   ) -> KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
