@@ -65,11 +65,11 @@ private func adam(
         let i = i &+ offset
         store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
       }
+      storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
       move(0)
       move(8)
       move(16)
       move(24)
-      storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
       if i < nextCount { first.lookUp32(start &+ count, i) }
       storeUnsignedCodes(v + i, secondFactor, secondMap, to: secondCodes + i)
       if i < nextSecondCount { second.lookUp32(start &+ count, i) }
@@ -128,11 +128,11 @@ private func momentum(
         let oldP = load(p + i)
         store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
       }
+      storeSignedCodes(b + i, factor, map, to: codes + i)
       move(0)
       move(8)
       move(16)
       move(24)
-      storeSignedCodes(b + i, factor, map, to: codes + i)
       if i < nextCount { buffer.lookUp32(start &+ count, i) }
       i &+= 32
     }

@@ -83,18 +83,18 @@ private func adam(
       }
       let (firstMagnitudes, signs) = magnitudes(products(m + i, firstFactor))
       let secondMagnitudes = products(v + i, secondFactor)
-      let firstBins = bins(firstMagnitudes)
       move(0)
+      let firstBins = bins(firstMagnitudes)
       let secondLower = lowerRegions(secondMagnitudes, secondMap)
       move(16)
-      let firstCells = cells(firstMagnitudes, firstBins, firstMap)
       let secondRegions = regions(secondMagnitudes, secondLower, secondMap)
+      let firstCells = cells(firstMagnitudes, firstBins, firstMap)
       move(32)
-      let firstLevels = levels(firstCells, firstBins, firstMap)
       let secondCells = cells(secondMagnitudes, secondRegions, secondMap)
+      let firstLevels = levels(firstCells, firstBins, firstMap)
       move(48)
-      store(signedCodes(firstLevels, signs), to: firstCodes + i)
       store(levels(secondCells, secondRegions, secondMap), to: secondCodes + i)
+      store(signedCodes(firstLevels, signs), to: firstCodes + i)
       i &+= 64
     }
     if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
