@@ -9,8 +9,8 @@ struct BinEncoder {
     for bin in BinTables.firstBin..<BinTables.firstBin + 32 {
       let bounds = Bounds(
         lowest: bin == BinTables.firstBin ? 0 : Self.smallest(of: bin),
-        // A largest magnitude times the reciprocal of itself can be a little more than 1.
-        highest: min(Self.smallest(of: bin + 1).nextDown, Float(1).nextUp.nextUp))
+        // A magnitude times the rounded reciprocal of itself can be two units more than 1, and negative ones get another.
+        highest: min(Self.smallest(of: bin + 1).nextDown, Float(1).nextUp.nextUp.nextUp))
       let line = Self.line(in: bounds, encoder)
       if bin & 16 == 0 {
         tables.slopes.0[bin & 15] = line.slope

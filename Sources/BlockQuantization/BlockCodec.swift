@@ -70,18 +70,13 @@ package struct BlockCodec {
     case .bytes(let map):
       kernels.encodeBytes(values, count, reciprocal, map, codes)
       // Only with a scale above 1 can a positive value vanish when it is divided by the scale.
-      if !isSigned && reciprocal < 1 { keepPositive(values, count: count, codes: codes) }
+      if !isSigned && reciprocal < 1 { keepPositive(values, count, codes) }
     case .nibbles(let map):
       kernels.encodeNibbles(values, count, reciprocal, map, codes)
     case .packed(let map):
       kernels.encodePacked(values, count, reciprocal, map, codes)
     }
     return scale
-  }
-
-  /// Gives the smallest positive code to positive values that took the code of zero.
-  private func keepPositive(_ values: UnsafePointer<Float>, count: Int, codes: UnsafeMutablePointer<UInt8>) {
-    for i in 0..<count where values[i] > 0 && codes[i] == 0 { codes[i] = 1 }
   }
 
   package func decode(

@@ -1,5 +1,4 @@
-/// One piece of an arithmetic encoder: level = base + magnitude · slope + offset, rounded towards zero after each operation
-/// in float32 has rounded to nearest.
+/// One piece of an arithmetic encoder: level = base + trunc(magnitude · slope + offset), product and sum in float32.
 struct LevelLine {
   var slope, offset: Float
   /// The level of the cell at zero.

@@ -79,12 +79,19 @@ extension AdamConstants {
     let decayed = terms.areNone ? p : p - decoupledDecay * p
     return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
   }
+
+  /// The same on four, for loops that do other things too, which the compiler does not vectorise.
+  @inlinable @inline(__always)
+  func moved(_ p: SIMD4<Float>, _ m: SIMD4<Float>, _ v: SIMD4<Float>, _ terms: DecayTerms) -> SIMD4<Float> {
+    let decayed = terms.areNone ? p : p - decoupledDecay * p
+    return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
+  }
 }
 
 /// Adam and AdamW on `count` elements: moments and parameters are updated in place.
 ///
-/// The memory regions do not overlap. The loop is written on scalars and vectorised by the compiler: Swift's SIMD
-/// operators are scalar loops themselves, which come out worse.
+/// The memory regions do not overlap. The loop is written on scalars and vectorised by the compiler: Swift's wide
+/// SIMD types are scalar loops themselves, which come out worse.
 @inlinable @inline(__always)
 public func adamStage(
   _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>,

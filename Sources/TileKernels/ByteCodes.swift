@@ -1,4 +1,4 @@
-/// The tables of an 8-bit codebook, as the stages read them. Owned by the codebook.
+/// The tables of an 8-bit dynamic codebook, as the stages read them. Owned by the codebook.
 public struct ByteMap {
   /// The 256 values, in code order.
   public var values: UnsafePointer<Float>
@@ -11,14 +11,14 @@ public struct ByteMap {
   /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. Each begins a byte after a
   /// multiple of 64 in a signed map, which aligns the values from zero on, else at one.
   public var bytePlanes: UnsafePointer<UInt8>
-  /// The arithmetic encoder of a dynamic map; nil for other maps.
-  public var decades: UnsafePointer<DecadeTables>?
+  /// The arithmetic encoder.
+  public var decades: UnsafePointer<DecadeTables>
   /// The same with other tables, for the signed dynamic map.
   public var bins: UnsafePointer<BinTables>?
 
   public init(
     values: UnsafePointer<Float>, shiftedValues: UnsafePointer<UInt64>, buckets: UnsafePointer<UInt32>,
-    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>?, bins: UnsafePointer<BinTables>?
+    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>, bins: UnsafePointer<BinTables>?
   ) {
     self.values = values
     self.shiftedValues = shiftedValues
@@ -29,10 +29,7 @@ public struct ByteMap {
   }
 
   @inlinable @inline(__always)
-  public var isSignedDynamic: Bool { if let decades { decades.pointee.isSigned } else { false } }
-
-  @inlinable @inline(__always)
-  public var isUnsignedDynamic: Bool { if let decades { !decades.pointee.isSigned } else { false } }
+  public var isSigned: Bool { decades.pointee.isSigned }
 }
 
 /// The arithmetic encoder of a dynamic map, for vectors that can permute eight floats.
@@ -68,7 +65,7 @@ public struct DecadeTables {
 /// The arithmetic encoder of the signed dynamic map, for vectors that can permute 32 floats. It compares nothing: the upper
 /// half of a magnitude's bits, multiplied, names one of 32 bins, and each bin has one line.
 ///
-/// level = base + magnitude · slope + offset, rounded towards zero. Exactly the levels of `DecadeTables`.
+/// level = base + trunc(magnitude · slope + offset): exactly the levels of `DecadeTables`.
 public struct BinTables {
   /// A bin's number is the upper half of its magnitudes' bits times this, divided by 2^16: bins are 512 / 621 octaves wide.
   /// This width puts the ends of bins where lines may end, little above each power of ten. In the unsigned map, whose

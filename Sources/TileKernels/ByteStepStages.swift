@@ -1,5 +1,5 @@
 // Steps over 8-bit codes for any instruction set, twice over each block. The first pass makes the new moments and finds the
-// scales; codes follow from tables. The second moves the parameters; while its divisions run, the next block's values are
+// scales; codes follow from tables. The second moves the parameters; while Adam's divisions run, the next block's values are
 // looked up. Until codes are written nothing but scratch memory has been: a block out of the ordinary can start again.
 
 /// Adam on blocks of 8-bit codes. Returns the first block that is out of the ordinary and has been left as it is, or the
@@ -8,7 +8,7 @@
 public func adamOnBytesStage(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard first.map.isSignedDynamic && second.map.isUnsignedDynamic && run.blockSize & 3 == 0 else {
+  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 3 == 0 else {
     return run.firstBlock
   }
   return constants.withDecayTerms { terms in
@@ -60,17 +60,17 @@ public func adamOnBytesStage(
 /// the run's end.
 @inlinable @inline(__always)
 public func momentumOnBytesStage(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard buffer.map.isSignedDynamic && run.blockSize & 3 == 0 else { return run.firstBlock }
+  guard buffer.map.isSigned && run.blockSize & 3 == 0 else { return run.firstBlock }
   return constants.withTerms { terms in
     let run = run.withoutShortBlock(4)
     let b = buffer.values
     var block = run.firstBlock
-    buffer.lookUp(run, block)
     while block < run.endBlock {
       let start = block &* run.blockSize
       let count = run.length(of: block)
       let (p, g) = (run.parameters + start, run.gradients + start)
 
+      buffer.lookUp(run, block)
       let scale = buffer.scales[block]
       var maximum: Int32 = 0
       for i in 0..<count {
@@ -85,17 +85,8 @@ public func momentumOnBytesStage(_ run: BlockRun, _ buffer: ByteMoment, _ consta
         p[i] = constants.moved(p[i], constants.decayedGradient(g[i], p[i], terms), b[i], terms)
       }
       block &+= 1
-      buffer.lookUp(run, block)
     }
     return block
-  }
-}
-
-extension AdamConstants {
-  @inlinable @inline(__always)
-  func moved(_ p: SIMD4<Float>, _ m: SIMD4<Float>, _ v: SIMD4<Float>, _ terms: DecayTerms) -> SIMD4<Float> {
-    let decayed = terms.areNone ? p : p - decoupledDecay * p
-    return decayed - stepSize * (m / (v.squareRoot() + scaledEpsilon))
   }
 }
 
@@ -111,14 +102,12 @@ extension BlockRun {
 }
 
 extension ByteMoment {
-  /// Looks up two values, not multiplied by a scale. They are put together in a general register, of a word with its value
-  /// in the upper half and one that begins in the middle of another, where that value is the lower half: a store of two
-  /// costs as much as one of one.
+  /// Looks up two values, not multiplied by a scale. They are put together in a general register: storing two costs as much
+  /// as storing one.
   @inlinable @inline(__always)
-  public func lookUpTwo(_ start: Int, _ i: Int) {
+  func lookUpTwo(_ start: Int, _ i: Int) {
     let codes = codes + (start &+ i)
-    let words = UnsafeRawPointer(map.shiftedValues)
-    let lower = UInt64((words + (8 &* Int(codes[0]) &+ 4)).load(as: UInt32.self))
+    let lower = UInt64(map.values[Int(codes[0])].bitPattern)
     UnsafeMutableRawPointer(values + i).storeBytes(of: map.shiftedValues[Int(codes[1])] | lower, as: UInt64.self)
   }
 

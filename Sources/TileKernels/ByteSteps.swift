@@ -1,4 +1,4 @@
-// Whole steps over blocks of 8-bit codes, for kernel sets that are faster at them than stage by stage.
+// Whole steps over blocks of 8-bit codes, which are faster than stage by stage.
 
 /// A moment in blocks of 8-bit codes, and scratch memory for one block's values.
 public struct ByteMoment {

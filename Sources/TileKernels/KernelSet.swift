@@ -12,10 +12,8 @@ public final class KernelSet: Sendable {
   public let absmax: @Sendable (Values, Int) -> Float
   public let adam: @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima
   public let momentum: @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float
-  /// `adam` on moments in 8-bit codes, whose new values are left in scratch memory.
-  public let adamFromBytes: @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima
-  public let momentumFromBytes: @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float
-  /// Whole steps over blocks of 4-bit codes.
+  /// Whole steps over blocks of 8-bit codes, and of 4-bit codes.
+  public let byteSteps: ByteSteps
   public let adamOnNibbles: @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int
   public let momentumOnNibbles: @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int
   /// Adam's two passes over blocks whose second moments have scales per row and column.
@@ -46,8 +44,6 @@ public final class KernelSet: Sendable {
   public let fillUniforms: @Sendable (UInt64, Int, MutableValues) -> Void
   public let fastQuantile: @Sendable (Values, Int) -> Float
   public let encodeLogarithmic: @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void
-  /// Whole steps over 8-bit codes, where they are faster than stage by stage.
-  public let byteSteps: ByteSteps?
   /// Whole steps over codes of 2 to 4 bits, where the set has any.
   public let packedSteps: PackedSteps?
   /// Asks for so many bytes that will be needed soon.
@@ -58,9 +54,7 @@ public final class KernelSet: Sendable {
     absmax: @escaping @Sendable (Values, Int) -> Float,
     adam: @escaping @Sendable (MutableValues, Values, MutableValues, MutableValues, Int, AdamConstants) -> MomentMaxima,
     momentum: @escaping @Sendable (MutableValues, Values, MutableValues, Int, MomentumConstants) -> Float,
-    adamFromBytes:
-      @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
-    momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
+    byteSteps: ByteSteps,
     adamOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, NibbleMoment, AdamConstants) -> Int,
     momentumOnNibbles: @escaping @Sendable (BlockRun, NibbleMoment, MomentumConstants) -> Int,
     raiseAdamSlices: @escaping @Sendable (BlockRun, SliceMoment, UnsafeMutablePointer<Int32>, AdamConstants) -> Void,
@@ -89,15 +83,14 @@ public final class KernelSet: Sendable {
     fillUniforms: @escaping @Sendable (UInt64, Int, MutableValues) -> Void,
     fastQuantile: @escaping @Sendable (Values, Int) -> Float,
     encodeLogarithmic: @escaping @Sendable (Values, Values, Int, LogarithmicLevels, MutableCodes) -> Void,
-    byteSteps: ByteSteps? = nil, packedSteps: PackedSteps? = nil,
+    packedSteps: PackedSteps? = nil,
     prefetch: (@Sendable (UnsafeRawPointer, Int) -> Void)? = nil
   ) {
     self.name = name
     self.absmax = absmax
     self.adam = adam
     self.momentum = momentum
-    self.adamFromBytes = adamFromBytes
-    self.momentumFromBytes = momentumFromBytes
+    self.byteSteps = byteSteps
     self.adamOnNibbles = adamOnNibbles
     self.momentumOnNibbles = momentumOnNibbles
     self.raiseAdamSlices = raiseAdamSlices
@@ -120,7 +113,6 @@ public final class KernelSet: Sendable {
     self.fillUniforms = fillUniforms
     self.fastQuantile = fastQuantile
     self.encodeLogarithmic = encodeLogarithmic
-    self.byteSteps = byteSteps
     self.packedSteps = packedSteps
     self.prefetch = prefetch
   }

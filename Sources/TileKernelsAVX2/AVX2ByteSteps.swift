@@ -9,12 +9,10 @@ import _Builtin_intrinsics.intel
 package func avx2AdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard let firstDecades = first.map.decades, first.map.isSignedDynamic, let secondDecades = second.map.decades,
-    second.map.isUnsignedDynamic, run.blockSize & 31 == 0
-  else { return run.firstBlock }
+  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 31 == 0 else { return run.firstBlock }
   return constants.withDecayTerms {
     adam(
-      run.withoutShortBlock(32), first, decadeVectors(firstDecades), second, decadeVectors(secondDecades),
+      run.withoutShortBlock(32), first, decadeVectors(first.map.decades), second, decadeVectors(second.map.decades),
       adamVectors(constants, $0))
   }
 }
@@ -86,11 +84,9 @@ private func adam(
 
 @inline(never)
 package func avx2MomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard let decades = buffer.map.decades, buffer.map.isSignedDynamic, run.blockSize & 31 == 0 else {
-    return run.firstBlock
-  }
+  guard buffer.map.isSigned && run.blockSize & 31 == 0 else { return run.firstBlock }
   return constants.withTerms {
-    momentum(run.withoutShortBlock(32), buffer, decadeVectors(decades), momentumVectors(constants, $0))
+    momentum(run.withoutShortBlock(32), buffer, decadeVectors(buffer.map.decades), momentumVectors(constants, $0))
   }
 }
 

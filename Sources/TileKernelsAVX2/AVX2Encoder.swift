@@ -2,28 +2,25 @@
 import TileKernels
 import _Builtin_intrinsics.intel
 
-/// 32 codes at a time by the arithmetic of `DecadeTables`; the rest, and other maps, by table.
+/// 32 codes at a time by the arithmetic of `DecadeTables`, the rest by table.
 @inline(never)
 package func avx2EncodeBytes(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  var done = 0
-  if let decades = map.decades {
-    done = count & ~31
-    let vectors = decadeVectors(decades)
-    let factor = _mm256_set1_ps(reciprocal)
-    var i = 0
-    if decades.pointee.isSigned {
-      while i < done {
-        storeSignedCodes(values + i, factor, vectors, to: codes + i)
-        i &+= 32
-      }
-    } else {
-      while i < done {
-        storeClampedCodes(values + i, factor, vectors, to: codes + i)
-        i &+= 32
-      }
+  let done = count & ~31
+  let vectors = decadeVectors(map.decades)
+  let factor = _mm256_set1_ps(reciprocal)
+  var i = 0
+  if map.isSigned {
+    while i < done {
+      storeSignedCodes(values + i, factor, vectors, to: codes + i)
+      i &+= 32
+    }
+  } else {
+    while i < done {
+      storeClampedCodes(values + i, factor, vectors, to: codes + i)
+      i &+= 32
     }
   }
   if done < count { encodeBytesStage(values + done, count &- done, reciprocal, map, codes + done) }

@@ -24,22 +24,6 @@ package func avx2Momentum(
 }
 
 @inline(never)
-package func avx2AdamFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
-  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
-) -> MomentMaxima {
-  adamFromBytesStage(parameters, gradients, first, second, count, constants)
-}
-
-@inline(never)
-package func avx2MomentumFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
-  _ constants: MomentumConstants
-) -> Float {
-  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
-}
-
-@inline(never)
 package func avx2DecodeBytes(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: ByteMap, _ values: UnsafeMutablePointer<Float>
 ) {

@@ -2,24 +2,21 @@
 import TileKernels
 import _Builtin_intrinsics.intel
 
-/// 64 codes at a time by the arithmetic of `DecadeTables`; the rest, and other maps, by table.
+/// 64 codes at a time by the arithmetic of `DecadeTables`, the rest by table.
 @inline(never)
 package func avx512EncodeBytes(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
-  var done = 0
-  if let tables = map.decades {
-    done = count & ~63
-    let map = decadeVectors(tables)
-    let factor = _mm512_set1_ps(reciprocal)
-    let isSigned = tables.pointee.isSigned
-    var i = 0
-    while i < done {
-      let normalised = products(values + i, factor)
-      store(isSigned ? signedCodes(normalised, map) : unsignedCodes(normalised, map), to: codes + i)
-      i &+= 64
-    }
+  let done = count & ~63
+  let vectors = decadeVectors(map.decades)
+  let factor = _mm512_set1_ps(reciprocal)
+  let isSigned = map.isSigned
+  var i = 0
+  while i < done {
+    let normalised = products(values + i, factor)
+    store(isSigned ? signedCodes(normalised, vectors) : unsignedCodes(normalised, vectors), to: codes + i)
+    i &+= 64
   }
   if done < count { encodeBytesStage(values + done, count &- done, reciprocal, map, codes + done) }
 }

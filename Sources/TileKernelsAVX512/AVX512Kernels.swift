@@ -30,19 +30,4 @@ package func avx512DecodeBytes(
   decodeBytesStage(codes, count, scale, map, values)
 }
 
-@inline(never)
-package func avx512AdamFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
-  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
-) -> MomentMaxima {
-  adamFromBytesStage(parameters, gradients, first, second, count, constants)
-}
-
-@inline(never)
-package func avx512MomentumFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
-  _ constants: MomentumConstants
-) -> Float {
-  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
-}
 #endif

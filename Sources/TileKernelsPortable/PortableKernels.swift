@@ -50,22 +50,6 @@ package func portableMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ co
 }
 
 @inline(never)
-package func portableAdamFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ first: ByteBlock,
-  _ second: ByteBlock, _ count: Int, _ constants: AdamConstants
-) -> MomentMaxima {
-  adamFromBytesStage(parameters, gradients, first, second, count, constants)
-}
-
-@inline(never)
-package func portableMomentumFromBytes(
-  _ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>, _ buffer: ByteBlock, _ count: Int,
-  _ constants: MomentumConstants
-) -> Float {
-  momentumFromBytesStage(parameters, gradients, buffer, count, constants)
-}
-
-@inline(never)
 package func portableDecodeNibbles(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ scale: Float, _ map: NibbleMap, _ values: UnsafeMutablePointer<Float>
 ) {

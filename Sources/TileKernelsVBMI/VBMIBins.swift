@@ -1,4 +1,4 @@
-// 64 codes of a dynamic map by `BinTables`, in registers: parts of the way, as for `DecadeTables`.
+// 64 codes of the signed dynamic map by `BinTables`, in registers: parts of the way, as for `DecadeTables`.
 #if arch(x86_64)
 import TileKernels
 import TileKernelsAVX512
@@ -38,7 +38,7 @@ func cells(_ magnitudes: Four, _ bins: Four, _ map: BinVectors) -> Four {
   return each(sums) { _mm512_cvttps_epi32(floats($0)) }
 }
 
-/// The levels, in bytes: the codes of an unsigned map.
+/// The levels, in bytes.
 @inline(__always)
 func levels(_ cells: Four, _ bins: Four, _ map: BinVectors) -> __m512i {
   let bins = packedBytes(bins.0, bins.1, bins.2, bins.3)

@@ -10,7 +10,7 @@ import _Builtin_intrinsics.intel
 package func vbmiAdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard first.map.isSignedDynamic && second.map.isUnsignedDynamic && run.blockSize & 63 == 0 else {
+  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 63 == 0 else {
     return run.firstBlock
   }
   let whole = run.withoutShortBlock(64)
@@ -26,7 +26,7 @@ func adamOnWholeBlocks(
   constants.withDecayTerms {
     adam(
       run, first, binVectors(first.map.bins.unsafelyUnwrapped), second,
-      decadeVectors(second.map.decades.unsafelyUnwrapped), adamVectors(constants, $0))
+      decadeVectors(second.map.decades), adamVectors(constants, $0))
   }
 }
 
@@ -105,7 +105,7 @@ private func adam(
 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  guard buffer.map.isSignedDynamic && run.blockSize & 63 == 0 else { return run.firstBlock }
+  guard buffer.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
   let whole = run.withoutShortBlock(64)
   let end = momentumOnWholeBlocks(whole, buffer, constants)
   guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }

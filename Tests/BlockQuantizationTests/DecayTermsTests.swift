@@ -73,43 +73,9 @@ final class DecayTermsTests: XCTestCase {
     }
   }
 
-  func testAdamFromBytes() {
-    var generator = SeededGenerator()
-    nonisolated(unsafe) let maps = (Codebook.dynamic8.byteMap, Codebook.dynamic8Unsigned.byteMap)
-    let zero = UInt8(Codebook.dynamic8.values.firstIndex(of: 0)!)
-    for constants in AdamConstants.ofEachKind {
-      for isStill in [true, false] {
-        let gradients = (0..<count).map { _ in isStill ? 0 : generator.normal() }
-        let firstCodes = (0..<count).map { _ in isStill ? zero : UInt8(truncatingIfNeeded: generator.next()) }
-        let secondCodes = (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
-        let expected = expected(
-          gradients, firstCodes.map { Codebook.dynamic8.values[Int($0)] * 0.5 },
-          secondCodes.map { Codebook.dynamic8Unsigned.values[Int($0)] * 0.25 }, constants)
-        for kernels in KernelSet.available {
-          var (p, m, v) = (parameters, gradients, gradients)
-          m.withUnsafeMutableBufferPointer { m in
-            v.withUnsafeMutableBufferPointer { v in
-              firstCodes.withUnsafeBufferPointer { firstCodes in
-                secondCodes.withUnsafeBufferPointer { secondCodes in
-                  _ = kernels.adamFromBytes(
-                    &p, gradients,
-                    ByteBlock(codes: firstCodes.baseAddress!, scale: 0.5, map: maps.0, values: m.baseAddress!),
-                    ByteBlock(codes: secondCodes.baseAddress!, scale: 0.25, map: maps.1, values: v.baseAddress!), count,
-                    constants)
-                }
-              }
-            }
-          }
-          XCTAssertEqual([bits(p), bits(m), bits(v)], expected, "\(kernels.name) \(constants.decayTerms)")
-        }
-      }
-    }
-  }
-
   /// The parameters among them are infinite and no numbers: what is left out must not touch them or the buffer.
   func testMomentum() {
     var generator = SeededGenerator()
-    nonisolated(unsafe) let map = Codebook.dynamic8.byteMap
     for constants in MomentumConstants.ofEachKind {
       let gradients = (0..<count).map { $0 % 2 == 0 ? -0.0 : generator.normal() }
       let codes = (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) }
@@ -130,14 +96,6 @@ final class DecayTermsTests: XCTestCase {
         newB = old
         kernels.momentumBuffers(parameters, gradients, &newB, count, constants)
         XCTAssertEqual(bits(newB), bits(b), "\(kernels.name) \(constants)")
-        newP = parameters
-        newB.withUnsafeMutableBufferPointer { newB in
-          codes.withUnsafeBufferPointer { codes in
-            let block = ByteBlock(codes: codes.baseAddress!, scale: 0.5, map: map, values: newB.baseAddress!)
-            _ = kernels.momentumFromBytes(&newP, gradients, block, count, constants)
-          }
-        }
-        XCTAssertEqual([bits(newP), bits(newB)], [bits(p), bits(b)], "\(kernels.name) \(constants)")
       }
     }
   }

@@ -225,65 +225,6 @@ final class KernelAgreementTests: XCTestCase {
     XCTAssertEqual(names.first, "portable")
   }
 
-  /// The rules that decode by themselves equal decoding first, down to the values that they leave in scratch memory.
-  func testRulesOnCodes() {
-    var generator = SeededGenerator()
-    let adam = AdamConstants(
-      beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-3, scaledEpsilon: 3e-10,
-      coupledDecay: 0.01, decoupledDecay: 1e-5)
-    let momentum = MomentumConstants(
-      bufferFactor: 0.9, gradientFactor: 0.8, directionOfGradient: 1, directionOfBuffer: 0.9, learningRate: 0.1,
-      coupledDecay: 0.01)
-    nonisolated(unsafe) let maps = (Codebook.dynamic8.byteMap, Codebook.dynamic8Unsigned.byteMap)
-    everyLength { count, offset in
-      guard count > 0 else { return }
-      let p = values(count, &generator)
-      let g = values(count, &generator)
-      let codes = (0..<2).map { _ in (0..<count).map { _ in UInt8(truncatingIfNeeded: generator.next()) } }
-      let scales = (generator.wideRange().magnitude, generator.wideRange().magnitude)
-      for kernels in KernelSet.available {
-        var results: [[[UInt32]]] = []
-        for fused in [false, true] {
-          for isAdam in [true, false] {
-            var newP = p
-            var m = [Float](repeating: 7, count: count + 1)
-            var v = m
-            let maxima: [Float] = newP.withUnsafeMutableBufferPointer { p in
-              m.withUnsafeMutableBufferPointer { m in
-                v.withUnsafeMutableBufferPointer { v in
-                  let (p, m, v) = (p.baseAddress!, m.baseAddress!, v.baseAddress!)
-                  return codes[0].withUnsafeBufferPointer { first in
-                    codes[1].withUnsafeBufferPointer { second in
-                      let blocks = (
-                        ByteBlock(codes: first.baseAddress!, scale: scales.0, map: maps.0, values: m),
-                        ByteBlock(codes: second.baseAddress!, scale: scales.1, map: maps.1, values: v)
-                      )
-                      if fused && isAdam {
-                        let maxima = kernels.adamFromBytes(p, g, blocks.0, blocks.1, count, adam)
-                        return [maxima.first, maxima.second]
-                      }
-                      if fused { return [kernels.momentumFromBytes(p, g, blocks.0, count, momentum)] }
-                      kernels.decodeBytes(first.baseAddress!, count, scales.0, maps.0, m)
-                      if isAdam {
-                        kernels.decodeBytes(second.baseAddress!, count, scales.1, maps.1, v)
-                        let maxima = kernels.adam(p, g, m, v, count, adam)
-                        return [maxima.first, maxima.second]
-                      }
-                      return [kernels.momentum(p, g, m, count, momentum)]
-                    }
-                  }
-                }
-              }
-            }
-            results.append([bits(newP), bits(m), bits(v), bits(maxima)])
-          }
-        }
-        XCTAssertEqual(results[0], results[2], "\(kernels.name) \(count)")
-        XCTAssertEqual(results[1], results[3], "\(kernels.name) \(count)")
-      }
-    }
-  }
-
   func testAKernelSetThatCannotRunIsAClearError() {
     XCTAssertNoThrow(try KernelSet.choose(nil, from: KernelSet.available))
     XCTAssertEqual(try KernelSet.choose("portable", from: KernelSet.available).name, "portable")

@@ -102,7 +102,6 @@ final class StepEncoderTests: XCTestCase {
 
   func testBytes() {
     for kernels in KernelSet.available {
-      guard let steps = kernels.byteSteps else { continue }
       check(kernels.name, .dynamic8, .dynamic8Unsigned) { [adam] run, m, v, work in
         func moment(_ tensor: QuantizedTensor, _ values: UnsafeMutablePointer<Float>) -> ByteMoment {
           guard case .bytes(let map) = tensor.quantizer.codec.map else { fatalError("no 8-bit codes") }
@@ -110,7 +109,7 @@ final class StepEncoderTests: XCTestCase {
             codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!, map: map,
             scaleKind: .absmax, values: values)
         }
-        let end = steps.adam(run, moment(m, work), moment(v, work + 1024), adam)
+        let end = kernels.byteSteps.adam(run, moment(m, work), moment(v, work + 1024), adam)
         if end != run.endBlock { fatalError("\(kernels.name) left block \(end)") }
       }
     }

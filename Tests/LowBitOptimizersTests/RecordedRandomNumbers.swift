@@ -40,8 +40,8 @@ struct RecordedRandomNumbers {
   ) -> KernelSet {
     let set = KernelSet.current
     return KernelSet(
-      name: "recorded", absmax: set.absmax, adam: set.adam, momentum: set.momentum, adamFromBytes: set.adamFromBytes,
-      momentumFromBytes: set.momentumFromBytes, adamOnNibbles: set.adamOnNibbles,
+      name: "recorded", absmax: set.absmax, adam: set.adam, momentum: set.momentum, byteSteps: set.byteSteps,
+      adamOnNibbles: set.adamOnNibbles,
       momentumOnNibbles: set.momentumOnNibbles, raiseAdamSlices: set.raiseAdamSlices, adamOnSlices: set.adamOnSlices,
       decodeBytes: set.decodeBytes, encodeBytes: set.encodeBytes, decodeNibbles: set.decodeNibbles,
       encodeNibbles: set.encodeNibbles, adamFirstMoments: set.adamFirstMoments,

@@ -9,7 +9,7 @@ extension KernelSet {
   /// SIMD as the compiler finds it in plain loops: what arm64 gets.
   static let portable = KernelSet(
     name: "portable", absmax: portableAbsmax, adam: portableAdam,
-    momentum: portableMomentum, adamFromBytes: portableAdamFromBytes, momentumFromBytes: portableMomentumFromBytes,
+    momentum: portableMomentum, byteSteps: ByteSteps(adam: portableAdamOnBytes, momentum: portableMomentumOnBytes),
     adamOnNibbles: portableAdamOnNibbles, momentumOnNibbles: portableMomentumOnNibbles,
     raiseAdamSlices: portableRaiseAdamSlices, adamOnSlices: portableAdamOnSlices,
     decodeBytes: portableDecodeBytes, encodeBytes: portableEncodeBytes,
@@ -20,13 +20,11 @@ extension KernelSet {
     adamWithSecondMoments: portableAdamWithSecondMoments,
     scaleBySmallest: portableScaleBySmallest, scaleByLargest: portableScaleByLargest, raiseSlices: portableRaiseSlices,
     decodeLevels: portableDecodeLevels, encodePacked: portableEncodePacked, fillUniforms: portableFillUniforms,
-    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic,
-    byteSteps: ByteSteps(adam: portableAdamOnBytes, momentum: portableMomentumOnBytes))
+    fastQuantile: portableFastQuantile, encodeLogarithmic: portableEncodeLogarithmic)
 
   #if arch(x86_64)
   static let avx2 = KernelSet(
-    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, adamFromBytes: avx2AdamFromBytes,
-    momentumFromBytes: avx2MomentumFromBytes,
+    name: "avx2", absmax: avx2Absmax, adam: avx2Adam, momentum: avx2Momentum, byteSteps: avx2ByteSteps,
     adamOnNibbles: avx2AdamOnNibbles, momentumOnNibbles: avx2MomentumOnNibbles,
     raiseAdamSlices: avx2RaiseAdamSlices, adamOnSlices: avx2AdamOnSlices,
     decodeBytes: avx2DecodeBytes, encodeBytes: avx2EncodeBytes,
@@ -37,30 +35,22 @@ extension KernelSet {
     adamWithSecondMoments: avx2AdamWithSecondMoments,
     scaleBySmallest: avx2ScaleBySmallest, scaleByLargest: avx2ScaleByLargest, raiseSlices: avx2RaiseSlices,
     decodeLevels: avx2DecodeLevels, encodePacked: avx2EncodePacked, fillUniforms: avx2FillUniforms,
-    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic,
-    byteSteps: avx2ByteSteps)
+    fastQuantile: avx2FastQuantile, encodeLogarithmic: avx2EncodeLogarithmic)
 
   private static let avx2ByteSteps = ByteSteps(adam: avx2AdamOnBytes, momentum: avx2MomentumOnBytes)
 
   /// Without byte permutations the steps over 8-bit codes are those of AVX2: looking up values one by one is most of them.
   static let avx512 =
     CPUFeatures.current.vbmi
-    ? avx512(
-      adamFromBytes: vbmiAdamFromBytes, momentumFromBytes: vbmiMomentumFromBytes, decodeBytes: vbmiDecodeBytes,
-      byteSteps: ByteSteps(adam: vbmiAdamOnBytes, momentum: vbmiMomentumOnBytes))
-    : avx512(
-      adamFromBytes: avx512AdamFromBytes, momentumFromBytes: avx512MomentumFromBytes, decodeBytes: avx512DecodeBytes,
-      byteSteps: avx2ByteSteps)
+    ? avx512(byteSteps: ByteSteps(adam: vbmiAdamOnBytes, momentum: vbmiMomentumOnBytes), decodeBytes: vbmiDecodeBytes)
+    : avx512(byteSteps: avx2ByteSteps, decodeBytes: avx512DecodeBytes)
 
   private static func avx512(
-    adamFromBytes:
-      @escaping @Sendable (MutableValues, Values, ByteBlock, ByteBlock, Int, AdamConstants) -> MomentMaxima,
-    momentumFromBytes: @escaping @Sendable (MutableValues, Values, ByteBlock, Int, MomentumConstants) -> Float,
-    decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void, byteSteps: ByteSteps
+    byteSteps: ByteSteps, decodeBytes: @escaping @Sendable (Codes, Int, Float, ByteMap, MutableValues) -> Void
   ) -> KernelSet {
     KernelSet(
       name: "avx512", absmax: avx512Absmax, adam: avx512Adam, momentum: avx512Momentum,
-      adamFromBytes: adamFromBytes, momentumFromBytes: momentumFromBytes,
+      byteSteps: byteSteps,
       adamOnNibbles: avx512AdamOnNibbles, momentumOnNibbles: avx512MomentumOnNibbles,
       raiseAdamSlices: avx512RaiseAdamSlices, adamOnSlices: avx512AdamOnSlices,
       decodeBytes: decodeBytes, encodeBytes: avx512EncodeBytes,
@@ -72,7 +62,6 @@ extension KernelSet {
       scaleBySmallest: avx512ScaleBySmallest, scaleByLargest: avx512ScaleByLargest, raiseSlices: avx512RaiseSlices,
       decodeLevels: avx512DecodeLevels, encodePacked: avx512EncodePacked, fillUniforms: avx512FillUniforms,
       fastQuantile: avx512FastQuantile, encodeLogarithmic: avx512EncodeLogarithmic,
-      byteSteps: byteSteps,
       packedSteps: PackedSteps(adam: avx512AdamOnLogarithms, momentum: avx512MomentumOnPacked),
       prefetch: avx512Prefetch)
   }

@@ -24,13 +24,13 @@ extension TensorTask {
   }
 
   private func updateBytes(_ blocks: Range<Int>, _ scratch: BlockScratch, _ kernels: KernelSet) -> Int? {
-    guard let steps = kernels.byteSteps, let first = first.byteMoment(scratch.first) else { return nil }
+    guard let first = first.byteMoment(scratch.first) else { return nil }
     switch constants {
     case .adam(let constants):
       guard let second = second.byteMoment(scratch.second) else { return nil }
-      return updateBytes(blocks, scratch, kernels) { steps.adam($0, first, second, constants) }
+      return updateBytes(blocks, scratch, kernels) { kernels.byteSteps.adam($0, first, second, constants) }
     case .momentum(let constants):
-      return updateBytes(blocks, scratch, kernels) { steps.momentum($0, first, constants) }
+      return updateBytes(blocks, scratch, kernels) { kernels.byteSteps.momentum($0, first, constants) }
     }
   }
 

@@ -86,33 +86,16 @@ struct TensorTask {
         updateWithMeans(memory, block: block, at: start, count: count, scratch, kernels, constants)
         return true
       }
-      let m: UnsafeMutablePointer<Float>
-      let v: UnsafeMutablePointer<Float>
-      let maxima: MomentMaxima
-      if let bytes1 = first.byteBlock(block, at: start, scratch: scratch.first),
-        let bytes2 = second.byteBlock(block, at: start, scratch: scratch.second)
-      {
-        (m, v) = (bytes1.values, bytes2.values)
-        maxima = kernels.adamFromBytes(parameters, gradients, bytes1, bytes2, count, constants)
-      } else {
-        m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
-        v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
-        maxima = kernels.adam(parameters, gradients, m, v, count, constants)
-      }
+      let m = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
+      let v = second.values(ofBlock: block, at: start, count: count, scratch: scratch.second, kernels)
+      let maxima = kernels.adam(parameters, gradients, m, v, count, constants)
       first.store(
         m, ofBlock: block, at: start, count: count, absmax: maxima.first, scratch: scratch.first, kernels)
       second.store(
         v, ofBlock: block, at: start, count: count, absmax: maxima.second, scratch: scratch.second, kernels)
     case .momentum(let constants):
-      let b: UnsafeMutablePointer<Float>
-      let absmax: Float
-      if let bytes = first.byteBlock(block, at: start, scratch: scratch.first) {
-        b = bytes.values
-        absmax = kernels.momentumFromBytes(parameters, gradients, bytes, count, constants)
-      } else {
-        b = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
-        absmax = kernels.momentum(parameters, gradients, b, count, constants)
-      }
+      let b = first.values(ofBlock: block, at: start, count: count, scratch: scratch.first, kernels)
+      let absmax = kernels.momentum(parameters, gradients, b, count, constants)
       first.store(b, ofBlock: block, at: start, count: count, absmax: absmax, scratch: scratch.first, kernels)
     }
     return true

@@ -135,13 +135,6 @@ enum MomentMemory {
     return scratch.values
   }
 
-  /// The block for a rule that decodes bytes itself; nil in other formats.
-  @inline(__always)
-  func byteBlock(_ block: Int, at start: Int, scratch: MomentScratch) -> ByteBlock? {
-    guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
-    return ByteBlock(codes: codes + start, scale: scales[block], map: map, values: scratch.values)
-  }
-
   /// The moment for a step over blocks of 8-bit codes; nil in other formats.
   func byteMoment(_ scratch: MomentScratch) -> ByteMoment? {
     guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }

@@ -5,13 +5,13 @@ import TileKernels
 enum Stage: String, CaseIterable, Sendable {
   case scan = "scan gradient"
   case adam = "rule Adam"
-  case adamFromBytes = "rule Adam with decoding"
   case momentum = "rule Momentum"
-  case momentumFromBytes = "rule Momentum with decoding"
   case decodeSigned = "decode signed"
   case decodeUnsigned = "decode unsigned"
   case encodeSigned = "encode signed"
   case encodeUnsigned = "encode unsigned"
+  case adamOnBytes = "whole step of Adam, 8 bits"
+  case momentumOnBytes = "whole step of Momentum, 8 bits"
   case adamOnNibbles = "whole step of Adam, 4 bits"
   case decodeNibbles = "decode 4 bits"
   case encodeNibbles = "encode 4 bits"
@@ -28,8 +28,8 @@ enum Stage: String, CaseIterable, Sendable {
 final class StageMemory {
   let count = 2048
   let blockSize = BlockQuantizer.dynamic8.blockSize
-  private let signed = BlockQuantizer.dynamic8.codec
-  private let unsigned = BlockQuantizer.dynamic8Unsigned.codec
+  let signed = BlockQuantizer.dynamic8.codec
+  let unsigned = BlockQuantizer.dynamic8Unsigned.codec
   private let signed4 = BlockQuantizer.dynamic4.codec
   let parameters: UnsafeMutablePointer<Float>
   let gradients: UnsafeMutablePointer<Float>
@@ -76,7 +76,7 @@ final class StageMemory {
   func body(of stage: Stage, _ kernels: KernelSet) -> TimedBody {
     TimedBody(count: count) { [self] in
       switch stage {
-      case .adamOnNibbles, .raiseSlices, .adamOnSlices: runOverBlocks(stage, kernels)
+      case .adamOnBytes, .momentumOnBytes, .adamOnNibbles, .raiseSlices, .adamOnSlices: runOverBlocks(stage, kernels)
       default: for start in stride(from: 0, to: count, by: blockSize) { run(stage, start, kernels) }
       }
     }
@@ -91,12 +91,6 @@ final class StageMemory {
     case .momentum:
       _ = kernels.momentum(
         parameters + start, gradients + start, first + start, blockSize, momentumConstants)
-    case .adamFromBytes:
-      _ = kernels.adamFromBytes(
-        parameters + start, gradients + start, signedBlock(start), unsignedBlock(start), blockSize, adamConstants)
-    case .momentumFromBytes:
-      _ = kernels.momentumFromBytes(
-        parameters + start, gradients + start, signedBlock(start), blockSize, momentumConstants)
     case .decodeSigned:
       signed.decode(signedCodes + start, count: blockSize, scale: 0.01, into: decoded + start, kernels)
     case .decodeUnsigned:
@@ -109,30 +103,17 @@ final class StageMemory {
       signed4.decode(signedCodes + start / 2, count: blockSize, scale: 0.01, into: decoded + start, kernels)
     case .encodeNibbles:
       _ = signed4.encode(gradients + start, count: blockSize, absmax: 0.01, codes: signedCodes + start / 2, kernels)
-    case .adamOnNibbles, .raiseSlices, .adamOnSlices: break
+    case .adamOnBytes, .momentumOnBytes, .adamOnNibbles, .raiseSlices, .adamOnSlices: break
     case .decodeLevels, .encodePacked, .fillUniforms, .fastQuantile, .encodeLogarithmic:
       runFewBits(stage, start, kernels)
     }
-  }
-
-  private func signedBlock(_ start: Int) -> ByteBlock {
-    ByteBlock(codes: signedCodes + start, scale: 0.01, map: byteMap(signed), values: decoded + start)
-  }
-
-  private func unsignedBlock(_ start: Int) -> ByteBlock {
-    ByteBlock(codes: unsignedCodes + start, scale: 1e-4, map: byteMap(unsigned), values: decodedSquares + start)
-  }
-
-  private func byteMap(_ codec: BlockCodec) -> ByteMap {
-    guard case .bytes(let map) = codec.map else { fatalError("not a codebook of byte codes") }
-    return map
   }
 
   let adamConstants = AdamConstants(
     beta1: 0.9, oneMinusBeta1: 0.1, beta2: 0.999, oneMinusBeta2: 0.001, stepSize: 1e-12, scaledEpsilon: 1e-8,
     coupledDecay: 0, decoupledDecay: 0)
 
-  private let momentumConstants = MomentumConstants(
+  let momentumConstants = MomentumConstants(
     bufferFactor: 0.9, gradientFactor: 1, directionOfGradient: 0, directionOfBuffer: 1, learningRate: 1e-12,
     coupledDecay: 0)
 }

@@ -27,6 +27,8 @@ extension StageMemory {
   /// A stage that takes all blocks at once, in the optimizers' own formats.
   func runOverBlocks(_ stage: Stage, _ kernels: KernelSet) {
     switch stage {
+    case .adamOnBytes: _ = kernels.byteSteps.adam(blockRun(of: blockSize), firstBytes, secondBytes, adamConstants)
+    case .momentumOnBytes: _ = kernels.byteSteps.momentum(blockRun(of: blockSize), firstBytes, momentumConstants)
     case .adamOnNibbles:
       let second = NibbleMoment(
         codes: unsignedCodes, scales: nibbles.secondScales, map: map(nibbles.second),
@@ -40,6 +42,23 @@ extension StageMemory {
   private func blockRun(of blockSize: Int) -> BlockRun {
     BlockRun(
       parameters: parameters, gradients: gradients, count: count, blockSize: blockSize, blocks: 0..<count / blockSize)
+  }
+
+  private var firstBytes: ByteMoment {
+    ByteMoment(
+      codes: signedCodes, scales: nibbles.firstScales, map: byteMap(signed), scaleKind: signed.scaleKind,
+      values: decoded)
+  }
+
+  private var secondBytes: ByteMoment {
+    ByteMoment(
+      codes: unsignedCodes, scales: nibbles.secondScales, map: byteMap(unsigned), scaleKind: unsigned.scaleKind,
+      values: decodedSquares)
+  }
+
+  private func byteMap(_ codec: BlockCodec) -> ByteMap {
+    guard case .bytes(let map) = codec.map else { fatalError("not a codebook of byte codes") }
+    return map
   }
 
   private var firstMoment: NibbleMoment {
