@@ -38,14 +38,20 @@ private func adam(
     var secondMaximum = firstMaximum
     var i = 0
     while i < count {
-      let g = decayed(load(g + i), load(p + i), rule)
-      let newM = firstMoments(_mm256_mul_ps(load(m + i), firstScale), g, rule)
-      let newV = secondMoments(_mm256_mul_ps(load(v + i), secondScale), g, rule)
-      store(newM, to: m + i)
-      store(newV, to: v + i)
-      firstMaximum = _mm256_max_epu32(firstMaximum, magnitudeBits(newM))
-      secondMaximum = _mm256_max_epu32(secondMaximum, bits(newV))
-      i &+= 8
+      @inline(__always) func makeMoments(_ offset: Int) {
+        let i = i &+ offset
+        let g = decayed(load(g + i), load(p + i), rule)
+        let newM = firstMoments(_mm256_mul_ps(load(m + i), firstScale), g, rule)
+        let newV = secondMoments(_mm256_mul_ps(load(v + i), secondScale), g, rule)
+        store(newM, to: m + i)
+        store(newV, to: v + i)
+        firstMaximum = _mm256_max_epu32(firstMaximum, magnitudeBits(newM))
+        secondMaximum = _mm256_max_epu32(secondMaximum, bits(newV))
+      }
+      prefetchAhead(p + i, g + i)
+      makeMoments(0)
+      makeMoments(8)
+      i &+= 16
     }
     let (firstBits, secondBits) = (largestLane(firstMaximum), largestLane(secondMaximum))
     // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
@@ -63,6 +69,8 @@ private func adam(
         let i = i &+ offset
         store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
       }
+      prefetchAhead(firstCodes + i)
+      prefetchAhead(secondCodes + i)
       storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
       move(0)
       move(8)
@@ -106,11 +114,17 @@ private func momentum(
     var maximum = _mm256_setzero_si256()
     var i = 0
     while i < count {
-      let g = decayed(load(g + i), load(p + i), rule)
-      let newB = buffers(_mm256_mul_ps(load(b + i), scale), g, rule)
-      store(newB, to: b + i)
-      maximum = _mm256_max_epu32(maximum, magnitudeBits(newB))
-      i &+= 8
+      @inline(__always) func makeBuffers(_ offset: Int) {
+        let i = i &+ offset
+        let g = decayed(load(g + i), load(p + i), rule)
+        let newB = buffers(_mm256_mul_ps(load(b + i), scale), g, rule)
+        store(newB, to: b + i)
+        maximum = _mm256_max_epu32(maximum, magnitudeBits(newB))
+      }
+      prefetchAhead(p + i, g + i)
+      makeBuffers(0)
+      makeBuffers(8)
+      i &+= 16
     }
     let maximumBits = largestLane(maximum)
     guard maximumBits < Float.infinity.bitPattern else { return block }
@@ -124,6 +138,7 @@ private func momentum(
         let oldP = load(p + i)
         store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
       }
+      prefetchAhead(codes + i)
       storeSignedCodes(b + i, factor, map, to: codes + i)
       move(0)
       move(8)
@@ -150,6 +165,16 @@ extension ByteMoment {
     eight(24)
   }
 }
+
+/// Asks for the lines of sixteen elements that come later: the CPU's own prefetchers stop at each page.
+@inline(__always)
+private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>) {
+  prefetch(parameters + 256, 1, 3, 1)
+  prefetch(gradients + 256, 0, 3, 1)
+}
+
+@inline(__always)
+private func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>) { prefetch(codes + 1024, 1, 3, 1) }
 
 @inline(__always)
 private func magnitudeBits(_ values: __m256) -> __m256i {

@@ -4,11 +4,7 @@
 // Asked for twice: early into the second-level cache, which takes more lines at a time than the first and has room for them
 // beside the scratch memory, and from there in time for their use.
 #if arch(x86_64)
-
-/// The compiler's own intrinsic. The module of C intrinsics has it as a macro only, which Swift does not see.
-@_silgen_name("llvm.prefetch.p0")
-@usableFromInline
-func prefetch(_ address: UnsafeRawPointer, _ isForWriting: Int32, _ locality: Int32, _ isData: Int32)
+import TileKernels
 
 /// Elements from what is asked for to what is worked on.
 @inlinable @inline(__always)
