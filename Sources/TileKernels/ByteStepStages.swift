@@ -8,9 +8,7 @@
 public func adamOnBytesStage(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 3 == 0 else {
-    return run.firstBlock
-  }
+  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 3 == 0 else { return run.firstBlock }
   return constants.withDecayTerms { terms in
     let run = run.withoutShortBlock(4)
     let (m, v) = (first.values, second.values)

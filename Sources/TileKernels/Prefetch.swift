@@ -7,3 +7,15 @@
 ///   - isData: 1.
 @_silgen_name("llvm.prefetch.p0")
 public func prefetch(_ address: UnsafeRawPointer, _ isForWriting: Int32, _ locality: Int32, _ isData: Int32)
+
+/// Elements from what is asked for to what is worked on: from memory, and from a second-level cache that it is in.
+@inlinable @inline(__always)
+public var farDistance: Int { 1024 }
+@inlinable @inline(__always)
+public var nearDistance: Int { 256 }
+
+/// Asks for the line of codes of so many bits that come later: there are fewer than of elements.
+@inlinable @inline(__always)
+public func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
+  prefetch(codes + farDistance / 8 &* bits, 1, 3, 1)
+}

@@ -21,14 +21,6 @@ public struct MomentMaxima {
     first = Float(bitPattern: UInt32(bitPattern: firstBits))
     second = Float(bitPattern: UInt32(bitPattern: secondBits))
   }
-
-  /// The larger of each, by their bits: a NaN stays.
-  @inlinable @inline(__always)
-  public func larger(_ other: MomentMaxima) -> MomentMaxima {
-    MomentMaxima(
-      firstBits: max(magnitudeBits(first), magnitudeBits(other.first)),
-      secondBits: max(magnitudeBits(second), magnitudeBits(other.second)))
-  }
 }
 
 /// Replaces what no scale can carry: NaN by zero, infinities by the greatest finite value of their sign.

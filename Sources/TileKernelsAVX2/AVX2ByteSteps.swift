@@ -69,8 +69,8 @@ private func adam(
         let i = i &+ offset
         store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
       }
-      prefetchAhead(firstCodes + i)
-      prefetchAhead(secondCodes + i)
+      prefetchAhead(firstCodes + i, bits: 8)
+      prefetchAhead(secondCodes + i, bits: 8)
       storeSignedCodes(m + i, firstFactor, firstMap, to: firstCodes + i)
       move(0)
       move(8)
@@ -138,7 +138,7 @@ private func momentum(
         let oldP = load(p + i)
         store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
       }
-      prefetchAhead(codes + i)
+      prefetchAhead(codes + i, bits: 8)
       storeSignedCodes(b + i, factor, map, to: codes + i)
       move(0)
       move(8)
@@ -166,19 +166,12 @@ extension ByteMoment {
   }
 }
 
-/// Asks for the lines of sixteen elements that come later: the CPU's own prefetchers stop at each page.
+/// Asks for the lines of sixteen elements that come later. The CPU's own prefetchers bring them into the second-level cache,
+/// but stop at each page.
 @inline(__always)
 private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>) {
-  prefetch(parameters + 256, 1, 3, 1)
-  prefetch(gradients + 256, 0, 3, 1)
-}
-
-@inline(__always)
-private func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>) { prefetch(codes + 1024, 1, 3, 1) }
-
-@inline(__always)
-private func magnitudeBits(_ values: __m256) -> __m256i {
-  _mm256_and_si256(bits(values), _mm256_set1_epi32(0x7fff_ffff))
+  prefetch(parameters + nearDistance, 1, 3, 1)
+  prefetch(gradients + nearDistance, 0, 3, 1)
 }
 
 @inline(__always)

@@ -35,9 +35,7 @@ func storeSignedCodes(
     let values = products(values + i, factor)
     let signs = each(values) { _mm256_srai_epi32($0, 31) }
     // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
-    let magnitudes = each(values, signs) {
-      _mm256_sub_epi32(_mm256_and_si256($0, _mm256_set1_epi32(0x7fff_ffff)), $1)
-    }
+    let magnitudes = each(values, signs) { _mm256_sub_epi32(magnitudeBits(floats($0)), $1) }
     return (_mm256_packs_epi32(signs.0, signs.1), places(magnitudes, map))
   }
   let (a, b) = (sixteen(0), sixteen(16))
@@ -86,12 +84,6 @@ private func each(_ a: Two, _ body: (__m256i) -> __m256i) -> Two { (body(a.0), b
 
 @inline(__always)
 private func each(_ a: Two, _ b: Two, _ body: (__m256i, __m256i) -> __m256i) -> Two { (body(a.0, b.0), body(a.1, b.1)) }
-
-@inline(__always)
-func bits(_ values: __m256) -> __m256i { unsafeBitCast(values, to: __m256i.self) }
-
-@inline(__always)
-private func floats(_ bits: __m256i) -> __m256 { unsafeBitCast(bits, to: __m256.self) }
 
 @inline(__always)
 private func products(_ values: UnsafePointer<Float>, _ factor: __m256) -> Two {

@@ -38,7 +38,7 @@ private func decodeTwoBits(
 private func decodeThreeBits(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ levels: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>
 ) {
-  let table = UnsafeRawPointer(levels).loadUnaligned(as: __m256.self)
+  let table = load(levels)
   let lower = shifts(0, 3)
   let upper = shifts(8, 3)
   var i = 0
@@ -57,8 +57,8 @@ private func decodeThreeBits(
 private func decodeFourBits(
   _ codes: UnsafePointer<UInt8>, _ count: Int, _ levels: UnsafePointer<Float>, _ values: UnsafeMutablePointer<Float>
 ) {
-  let lowTable = UnsafeRawPointer(levels).loadUnaligned(as: __m256.self)
-  let highTable = UnsafeRawPointer(levels + 8).loadUnaligned(as: __m256.self)
+  let lowTable = load(levels)
+  let highTable = load(levels + 8)
   let lanes = shifts(0, 4)
   var i = 0
   while i < count {

@@ -90,14 +90,4 @@ func moved(_ p: __m256, _ g: __m256, _ b: __m256, _ rule: MomentumVectors) -> __
     ? _mm256_add_ps(_mm256_mul_ps(rule.directionOfGradient, g), _mm256_mul_ps(rule.directionOfBuffer, b)) : b
   return _mm256_sub_ps(p, _mm256_mul_ps(rule.learningRate, direction))
 }
-
-@inline(__always)
-func load(_ pointer: UnsafePointer<Float>) -> __m256 {
-  UnsafeRawPointer(pointer).loadUnaligned(as: __m256.self)
-}
-
-@inline(__always)
-func store(_ vector: __m256, to pointer: UnsafeMutablePointer<Float>) {
-  UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: __m256.self)
-}
 #endif

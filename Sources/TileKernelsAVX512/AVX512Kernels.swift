@@ -29,5 +29,4 @@ package func avx512DecodeBytes(
 ) {
   decodeBytesStage(codes, count, scale, map, values)
 }
-
 #endif

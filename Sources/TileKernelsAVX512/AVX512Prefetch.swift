@@ -6,29 +6,17 @@
 #if arch(x86_64)
 import TileKernels
 
-/// Elements from what is asked for to what is worked on.
-@inlinable @inline(__always)
-var distanceFromMemory: Int { 1024 }
-@inlinable @inline(__always)
-var distanceFromSecondLevel: Int { 256 }
-
 /// Asks for the line of an element that comes later.
 @inlinable @inline(__always)
 package func prefetchAhead(_ elements: UnsafePointer<Float>) {
-  prefetch(elements + distanceFromMemory, 0, 2, 1)
-  prefetch(elements + distanceFromSecondLevel, 0, 3, 1)
+  prefetch(elements + farDistance, 0, 2, 1)
+  prefetch(elements + nearDistance, 0, 3, 1)
 }
 
 @inlinable @inline(__always)
 package func prefetchAhead(_ elements: UnsafeMutablePointer<Float>) {
-  prefetch(elements + distanceFromMemory, 1, 2, 1)
-  prefetch(elements + distanceFromSecondLevel, 1, 3, 1)
-}
-
-/// The same for codes of so many bits, of which there are fewer lines.
-@inlinable @inline(__always)
-package func prefetchAhead(_ codes: UnsafeMutablePointer<UInt8>, bits: Int) {
-  prefetch(codes + distanceFromMemory / 8 &* bits, 1, 3, 1)
+  prefetch(elements + farDistance, 1, 2, 1)
+  prefetch(elements + nearDistance, 1, 3, 1)
 }
 
 /// Asks for so many bytes, early.
