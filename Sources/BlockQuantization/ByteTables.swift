@@ -8,10 +8,10 @@ final class ByteTables: @unchecked Sendable {
   private let bytePlaneMemory: UnsafeMutableRawPointer
   private let buckets: BucketTable
   private let decades: UnsafeMutablePointer<DecadeTables>
-  private let bins: UnsafeMutablePointer<BinTables>?
+  private let bins: UnsafeMutablePointer<BinTables>
 
   /// - Parameter nanCode: the code of NaN.
-  init(values: [Float], thresholds: [Float], nanCode: Int, decades: DecadeTables, bins: BinTables?) {
+  init(values: [Float], thresholds: [Float], nanCode: Int, decades: DecadeTables, bins: BinTables) {
     precondition(values.count == 256 && thresholds.count == 255)
     self.values = .allocate(capacity: 256)
     self.values.initialize(from: values, count: 256)
@@ -27,17 +27,14 @@ final class ByteTables: @unchecked Sendable {
     }
     self.decades = .allocate(capacity: 1)
     self.decades.initialize(to: decades)
-    self.bins = bins.map {
-      let tables = UnsafeMutablePointer<BinTables>.allocate(capacity: 1)
-      tables.initialize(to: $0)
-      return tables
-    }
+    self.bins = .allocate(capacity: 1)
+    self.bins.initialize(to: bins)
 
     buckets = BucketTable(thresholds: thresholds, nanCode: nanCode)
     map = ByteMap(
       values: self.values, shiftedValues: shiftedValues, buckets: buckets.entries,
       bytePlanes: bytePlanes.bindMemory(to: UInt8.self, capacity: 1024), decades: self.decades,
-      bins: self.bins.map { UnsafePointer($0) })
+      bins: self.bins)
   }
 
   deinit {
@@ -45,6 +42,6 @@ final class ByteTables: @unchecked Sendable {
     shiftedValues.deallocate()
     bytePlaneMemory.deallocate()
     decades.deallocate()
-    bins?.deallocate()
+    bins.deallocate()
   }
 }

@@ -29,14 +29,15 @@ extension Codebook {
   private init(dynamic sign: DynamicMap.Sign, name: String) {
     let map = DynamicMap(bits: 8, sign: sign)
     let encoder = DecadeEncoder(map)
-    // Below zero there is no +1, and so no threshold to it.
-    let negative: [Float] = sign == .signed ? encoder.thresholds.dropLast().reversed().map { -$0 } : []
+    // Below zero there is no +1, and so no threshold to it. The others are one unit larger, so that a sign changes nothing
+    // else: a magnitude on a threshold is of the lower level, which is the higher value where it is negative.
+    let negative: [Float] = sign == .signed ? encoder.thresholds.dropLast().reversed().map { -$0.nextUp } : []
     let thresholds = negative + encoder.thresholds
     self.init(
       name: name, values: map.values, thresholds: thresholds, isSigned: sign == .signed,
       byteTables: ByteTables(
         values: map.values, thresholds: thresholds, nanCode: sign == .signed ? 127 : 0, decades: encoder.tables,
-        bins: sign == .signed ? BinEncoder(encoder).tables : nil))
+        bins: BinEncoder(encoder).tables))
   }
 }
 

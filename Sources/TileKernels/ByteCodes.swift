@@ -13,12 +13,12 @@ public struct ByteMap {
   public var bytePlanes: UnsafePointer<UInt8>
   /// The arithmetic encoder.
   public var decades: UnsafePointer<DecadeTables>
-  /// The same with other tables, for the signed dynamic map.
-  public var bins: UnsafePointer<BinTables>?
+  /// The same with other tables.
+  public var bins: UnsafePointer<BinTables>
 
   public init(
     values: UnsafePointer<Float>, shiftedValues: UnsafePointer<UInt64>, buckets: UnsafePointer<UInt32>,
-    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>, bins: UnsafePointer<BinTables>?
+    bytePlanes: UnsafePointer<UInt8>, decades: UnsafePointer<DecadeTables>, bins: UnsafePointer<BinTables>
   ) {
     self.values = values
     self.shiftedValues = shiftedValues
@@ -62,30 +62,25 @@ public struct DecadeTables {
   }
 }
 
-/// The arithmetic encoder of the signed dynamic map, for vectors that can permute 32 floats. It compares nothing: the upper
-/// half of a magnitude's bits, multiplied, names one of 32 bins, and each bin has one line.
+/// The arithmetic encoder of a dynamic map, for vectors that can permute 16 floats and 64 half words. It compares nothing:
+/// the upper half of a magnitude's bits, multiplied, names one of 64 bins, and each bin has one of 16 lines.
 ///
-/// level = base + trunc(magnitude · slope + offset): exactly the levels of `DecadeTables`.
+/// level = base + trunc(magnitude · slope + offset): exactly the levels of `DecadeTables`, but for zero in an unsigned map.
 public struct BinTables {
-  /// A bin's number is the upper half of its magnitudes' bits times this, divided by 2^16: bins are 512 / 621 octaves wide.
-  /// This width puts the ends of bins where lines may end, little above each power of ten. In the unsigned map, whose
-  /// cells are half as wide, none does.
-  @inlinable @inline(__always)
-  public static var factor: Int { 621 }
-  /// Of 32, the last of which has 1 in it. Smaller magnitudes than the first has are of no other level.
-  @inlinable @inline(__always)
-  public static var firstBin: Int { (0x3f80 &* factor) &>> 16 &- 31 }
-  /// The upper half of the bits of a bin's smallest magnitude.
-  @inlinable @inline(__always)
-  public static func smallestUpperHalf(of bin: Int) -> Int { (bin &<< 16 &+ factor &- 1) / factor }
+  /// The upper half of the bits of the first bin's smallest magnitude. Even smaller ones are in that bin too.
+  public var firstUpperHalf: Int
+  /// A bin's number is the upper half of its magnitudes' bits, less `firstUpperHalf`, times this, divided by 2^16: bins are
+  /// 512 / factor octaves wide.
+  public var factor: Int
+  /// Each bin's line.
+  public var lines: (SIMD32<UInt16>, SIMD32<UInt16>)
+  public var slopes, offsets: SIMD16<Float>
+  public var bases: SIMD16<UInt8>
 
-  /// For the bins whose number's lowest five bits are 0…15, and 16…31.
-  public var slopes, offsets: (SIMD16<Float>, SIMD16<Float>)
-  /// By the number's lowest six bits.
-  public var bases: SIMD64<UInt8>
-
-  public init() {
-    (slopes, offsets, bases) = ((SIMD16(), SIMD16()), (SIMD16(), SIMD16()), SIMD64())
+  public init(firstUpperHalf: Int, factor: Int) {
+    self.firstUpperHalf = firstUpperHalf
+    self.factor = factor
+    (lines, slopes, offsets, bases) = ((SIMD32(), SIMD32()), SIMD16(), SIMD16(), SIMD16())
   }
 }
 

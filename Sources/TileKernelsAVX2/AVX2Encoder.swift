@@ -33,13 +33,10 @@ func storeSignedCodes(
 ) {
   @inline(__always) func sixteen(_ i: Int) -> (signs: __m256i, places: Places) {
     let values = products(values + i, factor)
-    let signs = each(values) { _mm256_srai_epi32($0, 31) }
-    // A negative value on a threshold belongs to the lower code: one unit more of magnitude.
-    let magnitudes = each(values, signs) { _mm256_sub_epi32(magnitudeBits(floats($0)), $1) }
-    return (_mm256_packs_epi32(signs.0, signs.1), places(magnitudes, map))
+    return (_mm256_packs_epi32(values.0, values.1), places(each(values) { magnitudeBits(floats($0)) }, map))
   }
   let (a, b) = (sixteen(0), sixteen(16))
-  let areNegative = _mm256_packs_epi16(a.signs, b.signs)
+  let areNegative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(a.signs, b.signs))
   let levels = levels(a.places, b.places, map)
   // There is no level −128: what is below the lowest takes its code.
   let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))

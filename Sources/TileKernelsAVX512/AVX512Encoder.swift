@@ -2,14 +2,14 @@
 import TileKernels
 import _Builtin_intrinsics.intel
 
-/// 64 codes at a time by the arithmetic of `DecadeTables`, the rest by table.
+/// 64 codes at a time by the arithmetic of `BinTables`, the rest by table.
 @inline(never)
 package func avx512EncodeBytes(
   _ values: UnsafePointer<Float>, _ count: Int, _ reciprocal: Float, _ map: ByteMap,
   _ codes: UnsafeMutablePointer<UInt8>
 ) {
   let done = count & ~63
-  let vectors = decadeVectors(map.decades)
+  let vectors = binVectors(map.bins)
   let factor = _mm512_set1_ps(reciprocal)
   let isSigned = map.isSigned
   var i = 0
@@ -31,21 +31,32 @@ package func products(_ values: UnsafePointer<Float>, _ factor: __m512) -> Four 
 }
 
 @inline(__always)
-private func signedCodes(_ values: Four, _ map: DecadeVectors) -> __m512i {
-  let (magnitudes, signs) = magnitudes(values)
-  return signedCodes(levels(magnitudes, map), signs)
+private func signedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
+  let limited = each(values) {
+    let one = _mm512_castps_si512(_mm512_set1_ps(1))
+    let magnitude = _mm512_min_epu32(magnitudeBits(floats($0)), one)
+    // No number is zero.
+    let signed = _mm512_or_si512(magnitude, _mm512_and_si512($0, _mm512_set1_epi32(Int32.min)))
+    return _mm512_maskz_mov_epi32(isNumber(floats($0)), signed)
+  }
+  let (lines, areNegative) = signedLines(limited, map)
+  return signedCodes(cells(each(limited) { magnitudeBits(floats($0)) }, lines, map), lines, areNegative, map)
 }
 
 /// Negative values, which an unsigned map does not have, take the code of zero.
 @inline(__always)
-private func unsignedCodes(_ values: Four, _ map: DecadeVectors) -> __m512i {
-  levels(each(values) { _mm512_max_epi32($0, _mm512_setzero_si512()) }, map)
+private func unsignedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
+  let limited = each(values) {
+    let one = _mm512_castps_si512(_mm512_set1_ps(1))
+    return _mm512_maskz_min_epi32(isNumber(floats($0)), _mm512_max_epi32($0, _mm512_setzero_si512()), one)
+  }
+  let lines = lines(limited, map)
+  return unsignedCodes(cells(limited, lines, map), limited, lines, map)
 }
 
 @inline(__always)
-private func levels(_ magnitudes: Four, _ map: DecadeVectors) -> __m512i {
-  let regions = regions(magnitudes, lowerRegions(magnitudes, map), map)
-  return levels(cells(magnitudes, regions, map), regions, map)
+private func isNumber(_ values: __m512) -> __mmask16 {
+  isGreater(floats(magnitudeBits(values)), _mm512_set1_ps(-1))
 }
 
 @inlinable @inline(__always)

@@ -25,14 +25,13 @@ func adamOnWholeBlocks(
 ) -> Int {
   constants.withDecayTerms {
     adam(
-      run, first, binVectors(first.map.bins.unsafelyUnwrapped), second,
-      decadeVectors(second.map.decades), adamVectors(constants, $0))
+      run, first, binVectors(first.map.bins), second, binVectors(second.map.bins), adamVectors(constants, $0))
   }
 }
 
 @inline(__always)
 private func adam(
-  _ run: BlockRun, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment, _ secondMap: DecadeVectors,
+  _ run: BlockRun, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment, _ secondMap: BinVectors,
   _ rule: AdamVectors
 ) -> Int {
   let (m, v) = (first.values, second.values)
@@ -64,7 +63,7 @@ private func adam(
       }
       store(newM, to: m + i)
       store(newV, to: v + i)
-      firstMaximum = largest(firstMaximum, each(newM) { magnitudeBits(floats($0)) })
+      firstMaximum = largest(firstMaximum, magnitudes(newM))
       secondMaximum = largest(secondMaximum, newV)
       i &+= 64
     }
@@ -81,20 +80,19 @@ private func adam(
         let i = i &+ offset
         store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
       }
-      let (firstMagnitudes, signs) = magnitudes(products(m + i, firstFactor))
+      let firstValues = products(m + i, firstFactor)
       let secondMagnitudes = products(v + i, secondFactor)
       move(0)
-      let firstBins = bins(firstMagnitudes)
-      let secondLower = lowerRegions(secondMagnitudes, secondMap)
+      let (firstLines, areNegative) = signedLines(firstValues, firstMap)
       move(16)
-      let secondRegions = regions(secondMagnitudes, secondLower, secondMap)
-      let firstCells = cells(firstMagnitudes, firstBins, firstMap)
+      let secondLines = lines(secondMagnitudes, secondMap)
+      let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
       move(32)
-      let secondCells = cells(secondMagnitudes, secondRegions, secondMap)
-      let firstLevels = levels(firstCells, firstBins, firstMap)
+      let secondCells = cells(secondMagnitudes, secondLines, secondMap)
+      let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
       move(48)
-      store(levels(secondCells, secondRegions, secondMap), to: secondCodes + i)
-      store(signedCodes(firstLevels, signs), to: firstCodes + i)
+      store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
+      store(newFirst, to: firstCodes + i)
       i &+= 64
     }
     if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
@@ -115,7 +113,7 @@ package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ consta
 @inline(never)
 func momentumOnWholeBlocks(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   constants.withTerms {
-    momentum(run, buffer, binVectors(buffer.map.bins.unsafelyUnwrapped), momentumVectors(constants, $0))
+    momentum(run, buffer, binVectors(buffer.map.bins), momentumVectors(constants, $0))
   }
 }
 
@@ -141,7 +139,7 @@ private func momentum(
         bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
       }
       store(newB, to: b + i)
-      maximum = largest(maximum, each(newB) { magnitudeBits(floats($0)) })
+      maximum = largest(maximum, magnitudes(newB))
       i &+= 64
     }
     let (maximumBits, _) = largestLanes(maximum, maximum)
@@ -155,15 +153,14 @@ private func momentum(
         let oldP = load(p + i)
         store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
       }
-      let (magnitudes, signs) = magnitudes(products(b + i, factor))
+      let values = products(b + i, factor)
       move(0)
-      let bins = bins(magnitudes)
+      let (lines, areNegative) = signedLines(values, map)
       move(16)
-      let cells = cells(magnitudes, bins, map)
+      let cells = cells(magnitudes(values), lines, map)
       move(32)
-      let levels = levels(cells, bins, map)
       move(48)
-      store(signedCodes(levels, signs), to: codes + i)
+      store(signedCodes(cells, lines, areNegative, map), to: codes + i)
       i &+= 64
     }
     block &+= 1
@@ -190,6 +187,9 @@ private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradient
     i &+= 16
   }
 }
+
+@inline(__always)
+private func magnitudes(_ values: Four) -> Four { each(values) { magnitudeBits(floats($0)) } }
 
 @inline(__always)
 private func largest(_ maximum: __m512i, _ values: Four) -> __m512i {
