@@ -1,27 +1,31 @@
 // Whole steps over blocks of 8-bit codes, which are faster than stage by stage.
 
-/// A moment in blocks of 8-bit codes, and scratch memory for one block's values.
+/// A moment in blocks of 8-bit codes, and scratch memory for the values of one block and of the next.
 public struct ByteMoment {
   public var codes: UnsafeMutablePointer<UInt8>
   public var scales: UnsafeMutablePointer<Float>
   public var map: ByteMap
   public var scaleKind: BlockScale
   public var values: UnsafeMutablePointer<Float>
+  public var nextValues: UnsafeMutablePointer<Float>
 
   public init(
     codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<Float>, map: ByteMap, scaleKind: BlockScale,
-    values: UnsafeMutablePointer<Float>
+    values: UnsafeMutablePointer<Float>, nextValues: UnsafeMutablePointer<Float>
   ) {
     self.codes = codes
     self.scales = scales
     self.map = map
     self.scaleKind = scaleKind
     self.values = values
+    self.nextValues = nextValues
   }
 
   /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
   @inlinable @inline(__always)
-  public func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
+  public func newReciprocal(
+    _ block: Int, _ values: UnsafePointer<Float>, _ count: Int, _ absmaxBits: UInt32
+  ) -> Float {
     let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
     scales[block] = scale
     return scaleReciprocal(scale)

@@ -34,71 +34,84 @@ private func adam(
   _ run: BlockRun, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment, _ secondMap: BinVectors,
   _ rule: AdamVectors
 ) -> Int {
-  let (m, v) = (first.values, second.values)
+  var (m, v) = (first.values, second.values)
+  var (newM, newV) = (first.nextValues, second.nextValues)
+  var firstFactor = _mm512_setzero_ps()
+  var secondFactor = firstFactor
+  var secondReciprocal: Float = 0
   var block = run.firstBlock
-  while block < run.endBlock {
-    let start = block &* run.blockSize
-    let count = run.length(of: block)
-    let (p, g) = (run.parameters + start, run.gradients + start)
-    let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
-
-    let firstScale = _mm512_set1_ps(first.scales[block])
-    let secondScale = _mm512_set1_ps(second.scales[block])
-    var firstMaximum = _mm512_setzero_si512()
-    var secondMaximum = firstMaximum
-    var i = 0
-    while i < count {
-      prefetchAhead(p + i, g + i)
-      prefetchAhead(firstCodes + i, bits: 8)
-      prefetchAhead(secondCodes + i, bits: 8)
-      let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
-      let (firstBytes, secondBytes) = (
-        signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
-      )
-      let newM = each(interleaved(firstBytes), g) {
-        bits(firstMoments(_mm512_mul_ps(floats($0), firstScale), floats($1), rule))
+  while true {
+    var (firstBits, secondBits): (UInt32, UInt32) = (0, 0)
+    if block < run.endBlock {
+      let start = block &* run.blockSize
+      let count = run.length(of: block)
+      let (p, g) = (run.parameters + start, run.gradients + start)
+      let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+      let firstScale = _mm512_set1_ps(first.scales[block])
+      let secondScale = _mm512_set1_ps(second.scales[block])
+      var firstMaximum = _mm512_setzero_si512()
+      var secondMaximum = firstMaximum
+      var i = 0
+      while i < count {
+        prefetchAhead(p + i, g + i)
+        prefetchAhead(firstCodes + i, bits: 8)
+        prefetchAhead(secondCodes + i, bits: 8)
+        let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
+        let (firstBytes, secondBytes) = (
+          signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
+        )
+        let moments = each(interleaved(firstBytes), g) {
+          bits(firstMoments(_mm512_mul_ps(floats($0), firstScale), floats($1), rule))
+        }
+        let squares = each(interleaved(secondBytes), g) {
+          bits(secondMoments(_mm512_mul_ps(floats($0), secondScale), floats($1), rule))
+        }
+        store(moments, to: newM + i)
+        store(squares, to: newV + i)
+        firstMaximum = largest(firstMaximum, magnitudes(moments))
+        secondMaximum = largest(secondMaximum, squares)
+        i &+= 64
       }
-      let newV = each(interleaved(secondBytes), g) {
-        bits(secondMoments(_mm512_mul_ps(floats($0), secondScale), floats($1), rule))
-      }
-      store(newM, to: m + i)
-      store(newV, to: v + i)
-      firstMaximum = largest(firstMaximum, magnitudes(newM))
-      secondMaximum = largest(secondMaximum, newV)
-      i &+= 64
+      (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
     }
-    let (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
+    if block > run.firstBlock {
+      let start = (block &- 1) &* run.blockSize
+      let count = run.length(of: block &- 1)
+      let p = run.parameters + start
+      let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+      var i = 0
+      while i < count {
+        @inline(__always) func move(_ offset: Int) {
+          let i = i &+ offset
+          store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
+        }
+        let firstValues = products(m + i, firstFactor)
+        let secondMagnitudes = products(v + i, secondFactor)
+        let secondLines = lines(secondMagnitudes, secondMap)
+        move(0)
+        move(16)
+        let (firstLines, areNegative) = signedLines(firstValues, firstMap)
+        let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
+        let secondCells = cells(secondMagnitudes, secondLines, secondMap)
+        store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
+        move(32)
+        store(signedCodes(firstCells, firstLines, areNegative, firstMap), to: firstCodes + i)
+        move(48)
+        i &+= 64
+      }
+      if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
+    }
     // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
-    guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { return block }
-
-    let secondReciprocal = second.newReciprocal(block, count, secondBits)
-    let firstFactor = _mm512_set1_ps(first.newReciprocal(block, count, firstBits))
-    let secondFactor = _mm512_set1_ps(secondReciprocal)
-    i = 0
-    while i < count {
-      @inline(__always) func move(_ offset: Int) {
-        let i = i &+ offset
-        store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
-      }
-      let firstValues = products(m + i, firstFactor)
-      let secondMagnitudes = products(v + i, secondFactor)
-      move(0)
-      let (firstLines, areNegative) = signedLines(firstValues, firstMap)
-      move(16)
-      let secondLines = lines(secondMagnitudes, secondMap)
-      let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
-      move(32)
-      let secondCells = cells(secondMagnitudes, secondLines, secondMap)
-      let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
-      move(48)
-      store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
-      store(newFirst, to: firstCodes + i)
-      i &+= 64
-    }
-    if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
+    guard
+      block < run.endBlock && firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern
+    else { return block }
+    let count = run.length(of: block)
+    (m, v, newM, newV) = (newM, newV, m, v)
+    secondReciprocal = second.newReciprocal(block, v, count, secondBits)
+    firstFactor = _mm512_set1_ps(first.newReciprocal(block, m, count, firstBits))
+    secondFactor = _mm512_set1_ps(secondReciprocal)
     block &+= 1
   }
-  return block
 }
 
 @inline(never)
@@ -121,51 +134,58 @@ func momentumOnWholeBlocks(_ run: BlockRun, _ buffer: ByteMoment, _ constants: M
 private func momentum(
   _ run: BlockRun, _ buffer: ByteMoment, _ map: BinVectors, _ rule: MomentumVectors
 ) -> Int {
+  var (b, newB) = (buffer.values, buffer.nextValues)
+  var factor = _mm512_setzero_ps()
   var block = run.firstBlock
-  while block < run.endBlock {
-    let start = block &* run.blockSize
-    let count = run.length(of: block)
-    let (p, g, b) = (run.parameters + start, run.gradients + start, buffer.values)
-    let codes = buffer.codes + start
-
-    let scale = _mm512_set1_ps(buffer.scales[block])
-    var maximum = _mm512_setzero_si512()
-    var i = 0
-    while i < count {
-      prefetchAhead(p + i, g + i)
-      prefetchAhead(codes + i, bits: 8)
-      let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
-      let newB = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
-        bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
+  while true {
+    var maximumBits: UInt32 = 0
+    if block < run.endBlock {
+      let start = block &* run.blockSize
+      let count = run.length(of: block)
+      let (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+      let scale = _mm512_set1_ps(buffer.scales[block])
+      var maximum = _mm512_setzero_si512()
+      var i = 0
+      while i < count {
+        prefetchAhead(p + i, g + i)
+        prefetchAhead(codes + i, bits: 8)
+        let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
+        let buffers = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
+          bits(TileKernelsAVX512.buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
+        }
+        store(buffers, to: newB + i)
+        maximum = largest(maximum, magnitudes(buffers))
+        i &+= 64
       }
-      store(newB, to: b + i)
-      maximum = largest(maximum, magnitudes(newB))
-      i &+= 64
+      (maximumBits, _) = largestLanes(maximum, maximum)
     }
-    let (maximumBits, _) = largestLanes(maximum, maximum)
-    guard maximumBits < Float.infinity.bitPattern else { return block }
-
-    let factor = _mm512_set1_ps(buffer.newReciprocal(block, count, maximumBits))
-    i = 0
-    while i < count {
-      @inline(__always) func move(_ offset: Int) {
-        let i = i &+ offset
-        let oldP = load(p + i)
-        store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
+    if block > run.firstBlock {
+      let start = (block &- 1) &* run.blockSize
+      let count = run.length(of: block &- 1)
+      let (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+      var i = 0
+      while i < count {
+        @inline(__always) func move(_ offset: Int) {
+          let i = i &+ offset
+          let oldP = load(p + i)
+          store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
+        }
+        let values = products(b + i, factor)
+        move(0)
+        let (lines, areNegative) = signedLines(values, map)
+        move(16)
+        let cells = cells(magnitudes(values), lines, map)
+        move(32)
+        move(48)
+        store(signedCodes(cells, lines, areNegative, map), to: codes + i)
+        i &+= 64
       }
-      let values = products(b + i, factor)
-      move(0)
-      let (lines, areNegative) = signedLines(values, map)
-      move(16)
-      let cells = cells(magnitudes(values), lines, map)
-      move(32)
-      move(48)
-      store(signedCodes(cells, lines, areNegative, map), to: codes + i)
-      i &+= 64
     }
+    guard block < run.endBlock && maximumBits < Float.infinity.bitPattern else { return block }
+    (b, newB) = (newB, b)
+    factor = _mm512_set1_ps(buffer.newReciprocal(block, b, run.length(of: block), maximumBits))
     block &+= 1
   }
-  return block
 }
 
 /// 64 gradients, with the decay that is added to them.

@@ -10,12 +10,12 @@ final class ByteStepTests: XCTestCase {
   private final class Moment {
     let quantizer: BlockQuantizer
     let tensor: QuantizedTensor
-    private let scratch = UnsafeMutablePointer<Float>.allocate(capacity: 4096)
+    private let scratch = UnsafeMutablePointer<Float>.allocate(capacity: 8192)
 
     init(_ quantizer: BlockQuantizer, _ values: [Float]) {
       self.quantizer = quantizer
       tensor = quantizer.encode(values).copy()
-      scratch.initialize(repeating: 7, count: 4096)
+      scratch.initialize(repeating: 7, count: 8192)
     }
 
     deinit { scratch.deallocate() }
@@ -24,7 +24,7 @@ final class ByteStepTests: XCTestCase {
       guard case .bytes(let map) = quantizer.codec.map else { fatalError("no 8-bit codes") }
       return ByteMoment(
         codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!, map: map,
-        scaleKind: quantizer.codec.scaleKind, values: scratch)
+        scaleKind: quantizer.codec.scaleKind, values: scratch, nextValues: scratch + 4096)
     }
 
     /// The new values of a block by the stages, and how to store them.

@@ -107,7 +107,7 @@ final class StepEncoderTests: XCTestCase {
           guard case .bytes(let map) = tensor.quantizer.codec.map else { fatalError("no 8-bit codes") }
           return ByteMoment(
             codes: tensor.storage.codes.baseAddress!, scales: tensor.storage.scales.baseAddress!, map: map,
-            scaleKind: .absmax, values: values)
+            scaleKind: .absmax, values: values, nextValues: values + 512)
         }
         let end = kernels.byteSteps.adam(run, moment(m, work), moment(v, work + 1024), adam)
         if end != run.endBlock { fatalError("\(kernels.name) left block \(end)") }

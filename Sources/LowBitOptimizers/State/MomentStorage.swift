@@ -138,7 +138,9 @@ enum MomentMemory {
   /// The moment for a step over blocks of 8-bit codes; nil in other formats.
   func byteMoment(_ scratch: MomentScratch) -> ByteMoment? {
     guard case .blocks(let codec, let codes, let scales) = self, case .bytes(let map) = codec.map else { return nil }
-    return ByteMoment(codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: scratch.values)
+    return ByteMoment(
+      codes: codes, scales: scales, map: map, scaleKind: codec.scaleKind, values: scratch.values,
+      nextValues: scratch.uniforms)
   }
 
   /// The moment for a step over blocks of 4-bit codes; nil in other formats.
@@ -179,7 +181,7 @@ enum MomentMemory {
 struct MomentScratch {
   /// The decoded values.
   let values: UnsafeMutablePointer<Float>
-  /// A random number for each value.
+  /// A random number for each value, or the next block's values.
   let uniforms: UnsafeMutablePointer<Float>
   /// For the walk over rows and columns.
   let memory: UnsafeMutablePointer<Int>

@@ -47,13 +47,13 @@ extension StageMemory {
   private var firstBytes: ByteMoment {
     ByteMoment(
       codes: signedCodes, scales: nibbles.firstScales, map: byteMap(signed), scaleKind: signed.scaleKind,
-      values: decoded)
+      values: decoded, nextValues: decoded + blockSize)
   }
 
   private var secondBytes: ByteMoment {
     ByteMoment(
       codes: unsignedCodes, scales: nibbles.secondScales, map: byteMap(unsigned), scaleKind: unsigned.scaleKind,
-      values: decodedSquares)
+      values: decodedSquares, nextValues: decodedSquares + blockSize)
   }
 
   private func byteMap(_ codec: BlockCodec) -> ByteMap {
