@@ -100,13 +100,13 @@ extension BlockRun {
 }
 
 extension ByteMoment {
-  /// Looks up two values, not multiplied by a scale. They are put together in a general register: storing two costs as much
-  /// as storing one.
+  /// Looks up two values, not multiplied by a scale. Loads are what there are most of: both codes come in one, and the
+  /// values are put together in a general register, as storing two costs as much as storing one.
   @inlinable @inline(__always)
   func lookUpTwo(_ start: Int, _ i: Int) {
-    let codes = codes + (start &+ i)
-    let lower = UInt64(map.values[Int(codes[0])].bitPattern)
-    UnsafeMutableRawPointer(values + i).storeBytes(of: map.shiftedValues[Int(codes[1])] | lower, as: UInt64.self)
+    let pair = UnsafeRawPointer(codes + (start &+ i)).loadUnaligned(as: UInt16.self)
+    let lower = UInt64(map.values[Int(pair & 255)].bitPattern)
+    UnsafeMutableRawPointer(values + i).storeBytes(of: map.shiftedValues[Int(pair &>> 8)] | lower, as: UInt64.self)
   }
 
   @inlinable @inline(__always)
