@@ -10,29 +10,20 @@ import _Builtin_intrinsics.intel
 package func vbmiAdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
-  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 63 == 0 else {
-    return run.firstBlock
-  }
-  let whole = run.withoutShortBlock(64)
-  let end = adamOnWholeBlocks(whole, first, second, constants)
-  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
-  return withShortBlockMemory { adamOnShortBlock(run, end, first, second, $0, $1, constants) }
-}
-
-@inline(never)
-func adamOnWholeBlocks(
-  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
-) -> Int {
-  constants.withDecayTerms {
-    adam(
-      run, first, binVectors(first.map.bins), second, binVectors(second.map.bins), adamVectors(constants, $0))
+  guard first.map.isSigned && !second.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
+  return withShortGroup(run, first, second) { group in
+    constants.withDecayTerms {
+      adam(
+        run, group, first, binVectors(first.map.bins), second, binVectors(second.map.bins),
+        adamVectors(constants, $0))
+    }
   }
 }
 
 @inline(__always)
 private func adam(
-  _ run: BlockRun, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment, _ secondMap: BinVectors,
-  _ rule: AdamVectors
+  _ run: BlockRun, _ group: ShortGroup, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment,
+  _ secondMap: BinVectors, _ rule: AdamVectors
 ) -> Int {
   var (m, v) = (first.values, second.values)
   var (newM, newV) = (first.nextValues, second.nextValues)
@@ -45,14 +36,18 @@ private func adam(
     if block < run.endBlock {
       let start = block &* run.blockSize
       let count = run.length(of: block)
-      let (p, g) = (run.parameters + start, run.gradients + start)
-      let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+      var (p, g) = (run.parameters + start, run.gradients + start)
+      var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
       let firstScale = _mm512_set1_ps(first.scales[block])
       let secondScale = _mm512_set1_ps(second.scales[block])
       var firstMaximum = _mm512_setzero_si512()
       var secondMaximum = firstMaximum
       var i = 0
       while i < count {
+        if start &+ i == group.start {
+          (p, g) = (group.parameters - i, UnsafePointer(group.gradients - i))
+          (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
+        }
         prefetchAhead(p + i, g + i)
         prefetchAhead(firstCodes + i, bits: 8)
         prefetchAhead(secondCodes + i, bits: 8)
@@ -77,10 +72,14 @@ private func adam(
     if block > run.firstBlock {
       let start = (block &- 1) &* run.blockSize
       let count = run.length(of: block &- 1)
-      let p = run.parameters + start
-      let (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+      var p = run.parameters + start
+      var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
       var i = 0
       while i < count {
+        if start &+ i == group.start {
+          p = group.parameters - i
+          (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
+        }
         @inline(__always) func move(_ offset: Int) {
           let i = i &+ offset
           store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
@@ -88,18 +87,23 @@ private func adam(
         let firstValues = products(m + i, firstFactor)
         let secondMagnitudes = products(v + i, secondFactor)
         let secondLines = lines(secondMagnitudes, secondMap)
+        let (firstLines, areNegative) = signedLines(firstValues, firstMap)
         move(0)
         move(16)
-        let (firstLines, areNegative) = signedLines(firstValues, firstMap)
         let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
         let secondCells = cells(secondMagnitudes, secondLines, secondMap)
         store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
         move(32)
-        store(signedCodes(firstCells, firstLines, areNegative, firstMap), to: firstCodes + i)
+        let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
         move(48)
+        store(newFirst, to: firstCodes + i)
         i &+= 64
       }
-      if secondReciprocal < 1 { keepPositive(v, count, secondCodes) }
+      if secondReciprocal < 1 {
+        let wholeCount = i &+ start > group.start ? i &- 64 : i
+        keepPositive(v, wholeCount, second.codes + start)
+        keepPositive(v + wholeCount, i &- wholeCount, group.secondCodes)
+      }
     }
     // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
     guard
@@ -117,22 +121,16 @@ private func adam(
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   guard buffer.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
-  let whole = run.withoutShortBlock(64)
-  let end = momentumOnWholeBlocks(whole, buffer, constants)
-  guard end == whole.endBlock && end < run.endBlock && run.length(of: end) <= largestShortByteBlock else { return end }
-  return withShortBlockMemory { momentumOnShortBlock(run, end, buffer, $0, $1, constants) }
-}
-
-@inline(never)
-func momentumOnWholeBlocks(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
-  constants.withTerms {
-    momentum(run, buffer, binVectors(buffer.map.bins), momentumVectors(constants, $0))
+  return withShortGroup(run, buffer, nil) { group in
+    constants.withTerms {
+      momentum(run, group, buffer, binVectors(buffer.map.bins), momentumVectors(constants, $0))
+    }
   }
 }
 
 @inline(__always)
 private func momentum(
-  _ run: BlockRun, _ buffer: ByteMoment, _ map: BinVectors, _ rule: MomentumVectors
+  _ run: BlockRun, _ group: ShortGroup, _ buffer: ByteMoment, _ map: BinVectors, _ rule: MomentumVectors
 ) -> Int {
   var (b, newB) = (buffer.values, buffer.nextValues)
   var factor = _mm512_setzero_ps()
@@ -142,11 +140,14 @@ private func momentum(
     if block < run.endBlock {
       let start = block &* run.blockSize
       let count = run.length(of: block)
-      let (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+      var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
       let scale = _mm512_set1_ps(buffer.scales[block])
       var maximum = _mm512_setzero_si512()
       var i = 0
       while i < count {
+        if start &+ i == group.start {
+          (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
+        }
         prefetchAhead(p + i, g + i)
         prefetchAhead(codes + i, bits: 8)
         let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
@@ -162,9 +163,12 @@ private func momentum(
     if block > run.firstBlock {
       let start = (block &- 1) &* run.blockSize
       let count = run.length(of: block &- 1)
-      let (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+      var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
       var i = 0
       while i < count {
+        if start &+ i == group.start {
+          (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
+        }
         @inline(__always) func move(_ offset: Int) {
           let i = i &+ offset
           let oldP = load(p + i)

@@ -69,8 +69,8 @@ func signedBytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) 
 }
 
 @inline(__always)
-private func load(_ pointer: UnsafePointer<UInt8>) -> __m512i {
-  UnsafeRawPointer(pointer).loadUnaligned(as: __m512i.self)
+func load(_ pointer: UnsafePointer<UInt8>) -> __m512i {
+  _mm512_loadu_si512(pointer)
 }
 
 /// Unpacking works within quarters of the register: quarter q takes every fourth group of four codes, those at 4q in each

@@ -1,0 +1,61 @@
+// A tensor's last elements, where they are no multiple of 64: stepped over in memory of their own, filled up with zeros.
+#if arch(x86_64)
+import TileKernels
+import TileKernelsAVX512
+import _Builtin_intrinsics.intel
+
+/// 64 elements that end outside of the tensor, in the same form as whole blocks'.
+typealias ShortGroup = (
+  /// The first element's place in the tensor; beyond its end if there is no such group.
+  start: Int, count: Int,
+  parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
+  firstCodes: UnsafeMutablePointer<UInt8>, secondCodes: UnsafeMutablePointer<UInt8>
+)
+
+/// Calls `body` with the last elements, if these are in the run, and stores them afterwards if it comes to the run's end.
+@inline(__always)
+func withShortGroup(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment?, _ body: (ShortGroup) -> Int
+) -> Int {
+  withStackMemory(8, 2) { floats, codes in
+    let parameters = floats.assumingMemoryBound(to: Float.self)
+    let codes = codes.assumingMemoryBound(to: UInt8.self)
+    let count = run.count & 63
+    let isInRun = count > 0 && run.endBlock &* run.blockSize >= run.count && run.firstBlock < run.endBlock
+    let group: ShortGroup = (
+      start: isInRun ? run.count &- count : .max, count: count, parameters: parameters, gradients: parameters + 64,
+      firstCodes: codes, secondCodes: codes + 64
+    )
+    guard isInRun else { return body(group) }
+
+    let codeMask = ~(~0 &<< UInt64(count))
+    for part in 0..<4 {
+      let mask = elementMask(codeMask, part)
+      let place = 16 &* part
+      TileKernelsAVX512.store(_mm512_maskz_loadu_ps(mask, run.parameters + (group.start &+ place)), to: parameters + place)
+      TileKernelsAVX512.store(
+        _mm512_maskz_loadu_ps(mask, run.gradients + (group.start &+ place)), to: group.gradients + place)
+    }
+    store(_mm512_mask_loadu_epi8(_mm512_set1_epi8(127), codeMask, first.codes + group.start), to: group.firstCodes)
+    if let second {
+      store(_mm512_maskz_loadu_epi8(codeMask, second.codes + group.start), to: group.secondCodes)
+    }
+    let end = body(group)
+    guard end == run.endBlock else { return end }
+    for part in 0..<4 {
+      let place = 16 &* part
+      _mm512_mask_storeu_ps(
+        run.parameters + (group.start &+ place), elementMask(codeMask, part), load(parameters + place))
+    }
+    _mm512_mask_storeu_epi8(first.codes + group.start, codeMask, load(group.firstCodes))
+    if let second { _mm512_mask_storeu_epi8(second.codes + group.start, codeMask, load(group.secondCodes)) }
+    return end
+  }
+}
+
+/// Of sixteen elements.
+@inline(__always)
+private func elementMask(_ mask: UInt64, _ part: Int) -> UInt16 {
+  UInt16(truncatingIfNeeded: mask &>> UInt64(16 &* part))
+}
+#endif
