@@ -32,7 +32,8 @@ func withShortGroup(
     for part in 0..<4 {
       let mask = elementMask(codeMask, part)
       let place = 16 &* part
-      TileKernelsAVX512.store(_mm512_maskz_loadu_ps(mask, run.parameters + (group.start &+ place)), to: parameters + place)
+      TileKernelsAVX512.store(
+        _mm512_maskz_loadu_ps(mask, run.parameters + (group.start &+ place)), to: parameters + place)
       TileKernelsAVX512.store(
         _mm512_maskz_loadu_ps(mask, run.gradients + (group.start &+ place)), to: group.gradients + place)
     }
