@@ -131,7 +131,7 @@ extension ByteMoment {
   @discardableResult
   @inlinable @inline(__always)
   func encode(_ block: Int, _ start: Int, _ count: Int, _ absmaxBits: Int32) -> Float {
-    let reciprocal = newReciprocal(block, values, count, UInt32(bitPattern: absmaxBits))
+    let reciprocal = newReciprocal(block, count, UInt32(bitPattern: absmaxBits))
     encodeBytesStage(values, count, reciprocal, map, codes + start)
     return reciprocal
   }

@@ -21,11 +21,13 @@ public struct ByteMoment {
     self.nextValues = nextValues
   }
 
+  /// The next block is in hand.
+  @inlinable @inline(__always)
+  public mutating func swapValues() { (values, nextValues) = (nextValues, values) }
+
   /// Sets the block's scale from its new values, whose largest magnitude is known and finite. Returns its reciprocal.
   @inlinable @inline(__always)
-  public func newReciprocal(
-    _ block: Int, _ values: UnsafePointer<Float>, _ count: Int, _ absmaxBits: UInt32
-  ) -> Float {
+  public func newReciprocal(_ block: Int, _ count: Int, _ absmaxBits: UInt32) -> Float {
     let scale = scaleKind.scale(of: values, count, absmax: Float(bitPattern: absmaxBits))
     scales[block] = scale
     return scaleReciprocal(scale)

@@ -57,8 +57,8 @@ private func adam(
     // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
     guard firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else { return block }
 
-    let secondReciprocal = second.newReciprocal(block, v, count, secondBits)
-    let firstFactor = _mm256_set1_ps(first.newReciprocal(block, m, count, firstBits))
+    let secondReciprocal = second.newReciprocal(block, count, secondBits)
+    let firstFactor = _mm256_set1_ps(first.newReciprocal(block, count, firstBits))
     let secondFactor = _mm256_set1_ps(secondReciprocal)
     let nextCount = run.lengthAfter(block)
     // Whose new values are wanted once more, by `keepPositive`.
@@ -129,7 +129,7 @@ private func momentum(
     let maximumBits = largestLane(maximum)
     guard maximumBits < Float.infinity.bitPattern else { return block }
 
-    let factor = _mm256_set1_ps(buffer.newReciprocal(block, b, count, maximumBits))
+    let factor = _mm256_set1_ps(buffer.newReciprocal(block, count, maximumBits))
     let nextCount = run.lengthAfter(block)
     i = 0
     while i < count {

@@ -1,6 +1,6 @@
 // Steps over 8-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
-// moves the parameters and encodes. Until then nothing but scratch memory has been written: a block out of the ordinary
-// can start again.
+// moves the parameters and encodes; it comes after the next block's first pass, so that nothing waits for the scales.
+// Until then nothing but scratch memory has been written: a block out of the ordinary can start again.
 #if arch(x86_64)
 import TileKernels
 import TileKernelsAVX512
@@ -25,97 +25,119 @@ private func adam(
   _ run: BlockRun, _ group: ShortGroup, _ first: ByteMoment, _ firstMap: BinVectors, _ second: ByteMoment,
   _ secondMap: BinVectors, _ rule: AdamVectors
 ) -> Int {
-  var (m, v) = (first.values, second.values)
-  var (newM, newV) = (first.nextValues, second.nextValues)
-  var firstFactor = _mm512_setzero_ps()
-  var secondFactor = firstFactor
-  var secondReciprocal: Float = 0
+  // Each takes turns with its next values.
+  var (first, second) = (first, second)
+  var factors = (first: _mm512_setzero_ps(), second: _mm512_setzero_ps())
+  var isLargeScale = false
   var block = run.firstBlock
   while true {
-    var (firstBits, secondBits): (UInt32, UInt32) = (0, 0)
-    if block < run.endBlock {
-      let start = block &* run.blockSize
-      let count = run.length(of: block)
-      var (p, g) = (run.parameters + start, run.gradients + start)
-      var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
-      let firstScale = _mm512_set1_ps(first.scales[block])
-      let secondScale = _mm512_set1_ps(second.scales[block])
-      var firstMaximum = _mm512_setzero_si512()
-      var secondMaximum = firstMaximum
-      var i = 0
-      while i < count {
-        if start &+ i == group.start {
-          (p, g) = (group.parameters - i, UnsafePointer(group.gradients - i))
-          (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
-        }
-        prefetchAhead(p + i, g + i)
-        prefetchAhead(firstCodes + i, bits: 8)
-        prefetchAhead(secondCodes + i, bits: 8)
-        let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
-        let (firstBytes, secondBytes) = (
-          signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
-        )
-        let moments = each(interleaved(firstBytes), g) {
-          bits(firstMoments(_mm512_mul_ps(floats($0), firstScale), floats($1), rule))
-        }
-        let squares = each(interleaved(secondBytes), g) {
-          bits(secondMoments(_mm512_mul_ps(floats($0), secondScale), floats($1), rule))
-        }
-        store(moments, to: newM + i)
-        store(squares, to: newV + i)
-        firstMaximum = largest(firstMaximum, magnitudes(moments))
-        secondMaximum = largest(secondMaximum, squares)
-        i &+= 64
-      }
-      (firstBits, secondBits) = largestLanes(firstMaximum, secondMaximum)
-    }
+    let isInRun = block < run.endBlock
+    let (firstBits, secondBits) = isInRun ? makeMoments(run, block, group, first, second, rule) : (0, 0)
     if block > run.firstBlock {
-      let start = (block &- 1) &* run.blockSize
-      let count = run.length(of: block &- 1)
-      var p = run.parameters + start
-      var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
-      var i = 0
-      while i < count {
-        if start &+ i == group.start {
-          p = group.parameters - i
-          (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
-        }
-        @inline(__always) func move(_ offset: Int) {
-          let i = i &+ offset
-          store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
-        }
-        let firstValues = products(m + i, firstFactor)
-        let secondMagnitudes = products(v + i, secondFactor)
-        let secondLines = lines(secondMagnitudes, secondMap)
-        let (firstLines, areNegative) = signedLines(firstValues, firstMap)
-        move(0)
-        move(16)
-        let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
-        let secondCells = cells(secondMagnitudes, secondLines, secondMap)
-        store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
-        move(32)
-        let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
-        move(48)
-        store(newFirst, to: firstCodes + i)
-        i &+= 64
-      }
-      if secondReciprocal < 1 {
-        let wholeCount = i &+ start > group.start ? i &- 64 : i
-        keepPositive(v, wholeCount, second.codes + start)
-        keepPositive(v + wholeCount, i &- wholeCount, group.secondCodes)
-      }
+      moveAndEncode(run, block &- 1, group, first, firstMap, second, secondMap, factors, rule)
+      if isLargeScale { keepPositive(second, run, block &- 1, group) }
     }
     // Finite first moments mean finite gradients. Infinity, no number and negative second moments are larger bits.
-    guard
-      block < run.endBlock && firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern
-    else { return block }
+    guard isInRun && firstBits < Float.infinity.bitPattern && secondBits < Float.infinity.bitPattern else {
+      return block
+    }
+    first.swapValues()
+    second.swapValues()
     let count = run.length(of: block)
-    (m, v, newM, newV) = (newM, newV, m, v)
-    secondReciprocal = second.newReciprocal(block, v, count, secondBits)
-    firstFactor = _mm512_set1_ps(first.newReciprocal(block, m, count, firstBits))
-    secondFactor = _mm512_set1_ps(secondReciprocal)
+    let secondReciprocal = second.newReciprocal(block, count, secondBits)
+    factors.first = _mm512_set1_ps(first.newReciprocal(block, count, firstBits))
+    factors.second = _mm512_set1_ps(secondReciprocal)
+    isLargeScale = secondReciprocal < 1
     block &+= 1
   }
+}
+
+/// The first pass, into the next values. Returns the bits of the largest.
+@inline(__always)
+private func makeMoments(
+  _ run: BlockRun, _ block: Int, _ group: ShortGroup, _ first: ByteMoment, _ second: ByteMoment, _ rule: AdamVectors
+) -> (UInt32, UInt32) {
+  let start = block &* run.blockSize
+  let count = run.length(of: block)
+  var (p, g) = (run.parameters + start, run.gradients + start)
+  var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+  let firstScale = _mm512_set1_ps(first.scales[block])
+  let secondScale = _mm512_set1_ps(second.scales[block])
+  var firstMaximum = _mm512_setzero_si512()
+  var secondMaximum = firstMaximum
+  var i = 0
+  while i < count {
+    if start &+ i == group.start {
+      (p, g) = (group.parameters - i, UnsafePointer(group.gradients - i))
+      (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
+    }
+    prefetchAhead(p + i, g + i)
+    prefetchAhead(firstCodes + i, bits: 8)
+    prefetchAhead(secondCodes + i, bits: 8)
+    let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
+    let (firstBytes, secondBytes) = (
+      signedBytes(firstCodes + i, first.map.bytePlanes), bytes(secondCodes + i, second.map.bytePlanes)
+    )
+    let newM = each(interleaved(firstBytes), g) {
+      bits(firstMoments(_mm512_mul_ps(floats($0), firstScale), floats($1), rule))
+    }
+    let newV = each(interleaved(secondBytes), g) {
+      bits(secondMoments(_mm512_mul_ps(floats($0), secondScale), floats($1), rule))
+    }
+    store(newM, to: first.nextValues + i)
+    store(newV, to: second.nextValues + i)
+    firstMaximum = largest(firstMaximum, magnitudes(newM))
+    secondMaximum = largest(secondMaximum, newV)
+    i &+= 64
+  }
+  return largestLanes(firstMaximum, secondMaximum)
+}
+
+/// The second pass.
+@inline(__always)
+private func moveAndEncode(
+  _ run: BlockRun, _ block: Int, _ group: ShortGroup, _ first: ByteMoment, _ firstMap: BinVectors,
+  _ second: ByteMoment, _ secondMap: BinVectors, _ factors: (first: __m512, second: __m512), _ rule: AdamVectors
+) {
+  let start = block &* run.blockSize
+  let count = run.length(of: block)
+  var p = run.parameters + start
+  var (firstCodes, secondCodes) = (first.codes + start, second.codes + start)
+  let (m, v) = (first.values, second.values)
+  var i = 0
+  while i < count {
+    if start &+ i == group.start {
+      p = group.parameters - i
+      (firstCodes, secondCodes) = (group.firstCodes - i, group.secondCodes - i)
+    }
+    @inline(__always) func move(_ offset: Int) {
+      let i = i &+ offset
+      store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
+    }
+    let firstValues = products(m + i, factors.first)
+    let secondMagnitudes = products(v + i, factors.second)
+    let (firstLines, areNegative) = signedLines(firstValues, firstMap)
+    let secondLines = lines(secondMagnitudes, secondMap)
+    move(0)
+    move(16)
+    let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
+    let secondCells = cells(secondMagnitudes, secondLines, secondMap)
+    store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
+    move(32)
+    let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
+    move(48)
+    store(newFirst, to: firstCodes + i)
+    i &+= 64
+  }
+}
+
+@inline(never)
+func keepPositive(_ moment: ByteMoment, _ run: BlockRun, _ block: Int, _ group: ShortGroup) {
+  let start = block &* run.blockSize
+  let count = run.length(of: block)
+  let wholeCount = start &+ count > group.start ? group.start &- start : count
+  keepPositive(moment.values, wholeCount, moment.codes + start)
+  keepPositive(moment.values + wholeCount, count &- wholeCount, group.secondCodes)
 }
 
 @inline(never)
@@ -132,63 +154,75 @@ package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ consta
 private func momentum(
   _ run: BlockRun, _ group: ShortGroup, _ buffer: ByteMoment, _ map: BinVectors, _ rule: MomentumVectors
 ) -> Int {
-  var (b, newB) = (buffer.values, buffer.nextValues)
+  var buffer = buffer
   var factor = _mm512_setzero_ps()
   var block = run.firstBlock
   while true {
-    var maximumBits: UInt32 = 0
-    if block < run.endBlock {
-      let start = block &* run.blockSize
-      let count = run.length(of: block)
-      var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
-      let scale = _mm512_set1_ps(buffer.scales[block])
-      var maximum = _mm512_setzero_si512()
-      var i = 0
-      while i < count {
-        if start &+ i == group.start {
-          (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
-        }
-        prefetchAhead(p + i, g + i)
-        prefetchAhead(codes + i, bits: 8)
-        let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
-        let buffers = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
-          bits(TileKernelsAVX512.buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
-        }
-        store(buffers, to: newB + i)
-        maximum = largest(maximum, magnitudes(buffers))
-        i &+= 64
-      }
-      (maximumBits, _) = largestLanes(maximum, maximum)
-    }
-    if block > run.firstBlock {
-      let start = (block &- 1) &* run.blockSize
-      let count = run.length(of: block &- 1)
-      var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
-      var i = 0
-      while i < count {
-        if start &+ i == group.start {
-          (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
-        }
-        @inline(__always) func move(_ offset: Int) {
-          let i = i &+ offset
-          let oldP = load(p + i)
-          store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
-        }
-        let values = products(b + i, factor)
-        move(0)
-        let (lines, areNegative) = signedLines(values, map)
-        move(16)
-        let cells = cells(magnitudes(values), lines, map)
-        move(32)
-        move(48)
-        store(signedCodes(cells, lines, areNegative, map), to: codes + i)
-        i &+= 64
-      }
-    }
-    guard block < run.endBlock && maximumBits < Float.infinity.bitPattern else { return block }
-    (b, newB) = (newB, b)
-    factor = _mm512_set1_ps(buffer.newReciprocal(block, b, run.length(of: block), maximumBits))
+    let isInRun = block < run.endBlock
+    let maximumBits = isInRun ? makeBuffers(run, block, group, buffer, rule) : 0
+    if block > run.firstBlock { moveAndEncode(run, block &- 1, group, buffer, map, factor, rule) }
+    guard isInRun && maximumBits < Float.infinity.bitPattern else { return block }
+    buffer.swapValues()
+    factor = _mm512_set1_ps(buffer.newReciprocal(block, run.length(of: block), maximumBits))
     block &+= 1
+  }
+}
+
+@inline(__always)
+private func makeBuffers(
+  _ run: BlockRun, _ block: Int, _ group: ShortGroup, _ buffer: ByteMoment, _ rule: MomentumVectors
+) -> UInt32 {
+  let start = block &* run.blockSize
+  let count = run.length(of: block)
+  var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+  let scale = _mm512_set1_ps(buffer.scales[block])
+  var maximum = _mm512_setzero_si512()
+  var i = 0
+  while i < count {
+    if start &+ i == group.start {
+      (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
+    }
+    prefetchAhead(p + i, g + i)
+    prefetchAhead(codes + i, bits: 8)
+    let g = decayed(g + i, p + i) { decayed($0, $1, rule) }
+    let newB = each(interleaved(signedBytes(codes + i, buffer.map.bytePlanes)), g) {
+      bits(buffers(_mm512_mul_ps(floats($0), scale), floats($1), rule))
+    }
+    store(newB, to: buffer.nextValues + i)
+    maximum = largest(maximum, magnitudes(newB))
+    i &+= 64
+  }
+  return largestLanes(maximum, maximum).0
+}
+
+@inline(__always)
+private func moveAndEncode(
+  _ run: BlockRun, _ block: Int, _ group: ShortGroup, _ buffer: ByteMoment, _ map: BinVectors, _ factor: __m512,
+  _ rule: MomentumVectors
+) {
+  let start = block &* run.blockSize
+  let count = run.length(of: block)
+  var (p, g, codes) = (run.parameters + start, run.gradients + start, buffer.codes + start)
+  let b = buffer.values
+  var i = 0
+  while i < count {
+    if start &+ i == group.start {
+      (p, g, codes) = (group.parameters - i, UnsafePointer(group.gradients - i), group.firstCodes - i)
+    }
+    @inline(__always) func move(_ offset: Int) {
+      let i = i &+ offset
+      let oldP = load(p + i)
+      store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
+    }
+    let values = products(b + i, factor)
+    move(0)
+    let (lines, areNegative) = signedLines(values, map)
+    move(16)
+    let cells = cells(magnitudes(values), lines, map)
+    move(32)
+    move(48)
+    store(signedCodes(cells, lines, areNegative, map), to: codes + i)
+    i &+= 64
   }
 }
 
