@@ -5,7 +5,7 @@ struct BinEncoder {
   private(set) var tables: BinTables
 
   init(_ encoder: DecadeEncoder) {
-    // Bins of these widths end where lines may end, little above each power of ten.
+    // With these, bins end where lines may end, above each power of ten.
     let isSigned = encoder.tables.isSigned
     tables = isSigned ? BinTables(firstUpperHalf: 13580, factor: 1544) : BinTables(firstUpperHalf: 13551, factor: 1527)
     var lines: [LevelLine] = []

@@ -29,8 +29,8 @@ extension Codebook {
   private init(dynamic sign: DynamicMap.Sign, name: String) {
     let map = DynamicMap(bits: 8, sign: sign)
     let encoder = DecadeEncoder(map)
-    // Below zero there is no +1, and so no threshold to it. The others are one unit larger, so that a sign changes nothing
-    // else: a magnitude on a threshold is of the lower level, which is the higher value where it is negative.
+    // Below zero there is no +1, and so no threshold to it. The others are one unit larger than above zero: then a magnitude
+    // has the same level with either sign, and one on a threshold is of the level nearer to zero.
     let negative: [Float] = sign == .signed ? encoder.thresholds.dropLast().reversed().map { -$0.nextUp } : []
     let thresholds = negative + encoder.thresholds
     self.init(

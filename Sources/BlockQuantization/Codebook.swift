@@ -45,7 +45,8 @@ public struct Codebook: Sendable {
     tables = .bytes(byteTables)
   }
 
-  /// The code of a normalised value: the number of thresholds below it. A tie takes the lower value; NaN takes zero.
+  /// The code of a normalised value: the number of thresholds below it. A tie takes the lower value, but in the signed
+  /// table of 8 bits the one nearer to zero; NaN takes zero.
   ///
   /// This is the definition, written plainly; ``BlockQuantizer`` does the same many times faster.
   public func code(nearestTo value: Float) -> Int {

@@ -2,9 +2,9 @@ internal import TileKernels
 
 /// The arithmetic encoder of an 8-bit dynamic map: within a decade, level = ⌊magnitude · slope + offset⌋.
 ///
-/// Its rounding defines the thresholds between the smallest level and 1: the published midpoints moved by at most two units
-/// in the last place, so that a list of thresholds, a bucket table and the arithmetic agree for every float. The one below 1
-/// is the midpoint itself, and so is the first of a signed map; that of an unsigned map is 0.
+/// Its rounding defines the thresholds of magnitudes between the smallest level and 1: the published midpoints moved by at
+/// most two units in the last place, so that a list of thresholds, a bucket table and the arithmetic agree for every float.
+/// The one below 1 is the midpoint itself, and so is the first of a signed map; that of an unsigned map is 0.
 struct DecadeEncoder {
   /// Magnitude thresholds in ascending order; the first separates zero from the smallest level.
   private(set) var thresholds: [Float] = []

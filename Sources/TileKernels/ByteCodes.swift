@@ -99,7 +99,7 @@ public func orderKey(_ value: Float) -> Int32 {
   return bits ^ Int32(bitPattern: UInt32(bitPattern: bits &>> 31) &>> 1)
 }
 
-/// codes[i] = the number of thresholds below values[i] · reciprocal: the nearest code, ties to the lower value.
+/// codes[i] = the number of thresholds below values[i] · reciprocal: the nearest code.
 ///
 /// Exact for every float and every table with at most one threshold to a bucket. Every index is inside the table, so no
 /// value can read past it.

@@ -31,12 +31,13 @@ package func avx2EncodeBytes(
 func storeSignedCodes(
   _ values: UnsafePointer<Float>, _ factor: __m256, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
 ) {
-  @inline(__always) func sixteen(_ i: Int) -> (signs: __m256i, places: Places) {
+  // Packing keeps the signs.
+  @inline(__always) func sixteen(_ i: Int) -> (packed: __m256i, places: Places) {
     let values = products(values + i, factor)
     return (_mm256_packs_epi32(values.0, values.1), places(each(values) { magnitudeBits(floats($0)) }, map))
   }
   let (a, b) = (sixteen(0), sixteen(16))
-  let areNegative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(a.signs, b.signs))
+  let areNegative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(a.packed, b.packed))
   let levels = levels(a.places, b.places, map)
   // There is no level −128: what is below the lowest takes its code.
   let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))

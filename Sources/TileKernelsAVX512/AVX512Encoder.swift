@@ -32,31 +32,26 @@ package func products(_ values: UnsafePointer<Float>, _ factor: __m512) -> Four 
 
 @inline(__always)
 private func signedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
-  let limited = each(values) {
-    let one = _mm512_castps_si512(_mm512_set1_ps(1))
-    let magnitude = _mm512_min_epu32(magnitudeBits(floats($0)), one)
-    // No number is zero.
-    let signed = _mm512_or_si512(magnitude, _mm512_and_si512($0, _mm512_set1_epi32(Int32.min)))
-    return _mm512_maskz_mov_epi32(isNumber(floats($0)), signed)
-  }
-  let (lines, areNegative) = signedLines(limited, map)
-  return signedCodes(cells(each(limited) { magnitudeBits(floats($0)) }, lines, map), lines, areNegative, map)
+  let magnitudes = limited(each(values) { magnitudeBits(floats($0)) })
+  let signs = each(values) { _mm512_and_si512($0, _mm512_set1_epi32(Int32.min)) }
+  let (lines, areNegative) = signedLines(each(magnitudes, signs) { _mm512_or_si512($0, $1) }, map)
+  return signedCodes(cells(magnitudes, lines, map), lines, areNegative, map)
 }
 
 /// Negative values, which an unsigned map does not have, take the code of zero.
 @inline(__always)
 private func unsignedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
-  let limited = each(values) {
-    let one = _mm512_castps_si512(_mm512_set1_ps(1))
-    return _mm512_maskz_min_epi32(isNumber(floats($0)), _mm512_max_epi32($0, _mm512_setzero_si512()), one)
-  }
-  let lines = lines(limited, map)
-  return unsignedCodes(cells(limited, lines, map), limited, lines, map)
+  let magnitudes = limited(each(values) { _mm512_max_epi32($0, _mm512_setzero_si512()) })
+  let lines = lines(magnitudes, map)
+  return unsignedCodes(cells(magnitudes, lines, map), magnitudes, lines, map)
 }
 
+/// Magnitudes up to 1, beyond which there are no bins, and zero for what is no number. Values that a quantizer is given can
+/// be either; those of steps are neither.
 @inline(__always)
-private func isNumber(_ values: __m512) -> __mmask16 {
-  isGreater(floats(magnitudeBits(values)), _mm512_set1_ps(-1))
+private func limited(_ magnitudes: Four) -> Four {
+  let one = bits(_mm512_set1_ps(1))
+  return each(magnitudes) { _mm512_maskz_min_epu32(isGreater(floats($0), _mm512_set1_ps(-1)), $0, one) }
 }
 
 @inlinable @inline(__always)

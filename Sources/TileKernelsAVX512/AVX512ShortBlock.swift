@@ -40,8 +40,8 @@ func adamOnShortBlock(
   return skippedCount
 }
 
-@inlinable @inline(__always)
-package func fill(
+@inline(__always)
+private func fill(
   _ values: UnsafeMutablePointer<Float>, from source: UnsafePointer<Float>, _ count: Int, _ whole: Int
 ) {
   for i in 0..<count { values[i] = source[i] }

@@ -1,6 +1,6 @@
 // Steps over 8-bit codes go twice over each block. The first pass makes the new moments and finds the scales. The second
 // moves the parameters and encodes; it comes after the next block's first pass, so that nothing waits for the scales.
-// Until then nothing but scratch memory has been written: a block out of the ordinary can start again.
+// A block out of the ordinary is left after its first pass, which writes nothing but scratch memory.
 #if arch(x86_64)
 import TileKernels
 import TileKernelsAVX512
@@ -131,6 +131,7 @@ private func moveAndEncode(
   }
 }
 
+/// Also where codes are a group's.
 @inline(never)
 func keepPositive(_ moment: ByteMoment, _ run: BlockRun, _ block: Int, _ group: ShortGroup) {
   let start = block &* run.blockSize

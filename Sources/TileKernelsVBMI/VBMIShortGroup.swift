@@ -7,7 +7,7 @@ import _Builtin_intrinsics.intel
 /// 64 elements that end outside of the tensor, in the same form as whole blocks'.
 typealias ShortGroup = (
   /// The first element's place in the tensor; beyond its end if there is no such group.
-  start: Int, count: Int,
+  start: Int,
   parameters: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
   firstCodes: UnsafeMutablePointer<UInt8>, secondCodes: UnsafeMutablePointer<UInt8>
 )
@@ -17,14 +17,15 @@ typealias ShortGroup = (
 func withShortGroup(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment?, _ body: (ShortGroup) -> Int
 ) -> Int {
+  // Twice 64 floats, and twice 64 codes.
   withStackMemory(8, 2) { floats, codes in
     let parameters = floats.assumingMemoryBound(to: Float.self)
     let codes = codes.assumingMemoryBound(to: UInt8.self)
     let count = run.count & 63
     let isInRun = count > 0 && run.endBlock &* run.blockSize >= run.count && run.firstBlock < run.endBlock
     let group: ShortGroup = (
-      start: isInRun ? run.count &- count : .max, count: count, parameters: parameters, gradients: parameters + 64,
-      firstCodes: codes, secondCodes: codes + 64
+      start: isInRun ? run.count &- count : .max, parameters: parameters, gradients: parameters + 64, firstCodes: codes,
+      secondCodes: codes + 64
     )
     guard isInRun else { return body(group) }
 

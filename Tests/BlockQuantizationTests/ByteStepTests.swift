@@ -192,7 +192,7 @@ final class ByteStepTests: XCTestCase {
     }
   }
 
-  /// A reciprocal above 2^−126 is subnormal: the product with it can be three units above 1.
+  /// The reciprocal of a magnitude above 2^126 is subnormal: the product with it can be two units above 1.
   func testMagnitudesAbove1() {
     var generator = SeededGenerator()
     for index in 0..<200 {

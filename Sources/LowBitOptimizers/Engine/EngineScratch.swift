@@ -21,7 +21,8 @@ final class EngineScratch {
     self.threadCount = threadCount
     self.blockSize = blockSize
     self.sliceCount = sliceCount
-    // Values and random numbers of two moments, or what a whole step over several blocks needs.
+    // For two moments, a block's values and random numbers, or the next block's values, or what a whole step over several
+    // blocks needs.
     floatsPerThread = Self.stride(max(4 * blockSize, PackedSteps.scratchCount))
     floats = Self.allocate(Float.self, threadCount * floatsPerThread)
     floats.initialize(repeating: 0, count: threadCount * floatsPerThread)
