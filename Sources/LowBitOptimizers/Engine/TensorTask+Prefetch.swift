@@ -2,12 +2,15 @@
 extension TensorTask {
   /// Elements whose memory is asked for while the task before is in hand. Those after them the step itself asks for in time.
   private static let headLength = 1024
+  /// Fewer of those with most bytes: the processor waits where it is asked for more lines than it can have on their way.
+  private static let valueHeadLength = 256
 
   func askForHead(_ prefetch: (UnsafeRawPointer, Int) -> Void) {
     guard rows == nil else { return }
     let count = min(count, Self.headLength)
-    prefetch(parameters, 4 * count)
-    prefetch(gradients, 4 * count)
+    let valueCount = min(count, Self.valueHeadLength)
+    prefetch(parameters, 4 * valueCount)
+    prefetch(gradients, 4 * valueCount)
     first.askForHead(count, blockSize: blockSize, prefetch)
     second.askForHead(count, blockSize: blockSize, prefetch)
   }
