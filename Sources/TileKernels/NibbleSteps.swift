@@ -50,6 +50,15 @@ public struct BlockRun {
     return rest < blockSize ? rest : blockSize
   }
 
+  /// One of the blocks.
+  @inlinable @inline(__always)
+  public func only(_ block: Int) -> BlockRun {
+    var run = self
+    run.firstBlock = block
+    run.endBlock = block &+ 1
+    return run
+  }
+
   /// Without the last block if its length is no multiple of `width`, a power of two.
   @inlinable @inline(__always)
   public func withoutShortBlock(_ width: Int) -> BlockRun {

@@ -67,14 +67,4 @@ func raiseByStages(
 ) {
   raiseAdamSlices(Stages.self, run, second, maxima, constants)
 }
-
-extension BlockRun {
-  @inline(__always)
-  func only(_ block: Int) -> BlockRun {
-    var run = self
-    run.firstBlock = block
-    run.endBlock = block &+ 1
-    return run
-  }
-}
 #endif

@@ -11,12 +11,20 @@ package func vbmiAdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
   guard first.map.isSigned && !second.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
-  return withShortGroup(run, first, second) { group in
-    constants.withDecayTerms {
-      adam(
-        run, group, first, binVectors(first.map.bins), second, binVectors(second.map.bins),
-        adamVectors(constants, $0))
-    }
+  let whole = run.withoutShortBlock(64)
+  let end = adamOnBlocks(whole, noGroup(first), first, second, constants)
+  guard end == whole.endBlock && end < run.endBlock else { return end }
+  return withShortGroup(run, first, second) { adamOnBlocks(run.only(end), $0, first, second, constants) }
+}
+
+@inline(never)
+func adamOnBlocks(
+  _ run: BlockRun, _ group: ShortGroup, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
+) -> Int {
+  constants.withDecayTerms {
+    adam(
+      run, group, first, binVectors(first.map.bins), second, binVectors(second.map.bins),
+      adamVectors(constants, $0))
   }
 }
 
@@ -144,10 +152,18 @@ func keepPositive(_ moment: ByteMoment, _ run: BlockRun, _ block: Int, _ group: 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   guard buffer.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
-  return withShortGroup(run, buffer, nil) { group in
-    constants.withTerms {
-      momentum(run, group, buffer, binVectors(buffer.map.bins), momentumVectors(constants, $0))
-    }
+  let whole = run.withoutShortBlock(64)
+  let end = momentumOnBlocks(whole, noGroup(buffer), buffer, constants)
+  guard end == whole.endBlock && end < run.endBlock else { return end }
+  return withShortGroup(run, buffer, nil) { momentumOnBlocks(run.only(end), $0, buffer, constants) }
+}
+
+@inline(never)
+func momentumOnBlocks(
+  _ run: BlockRun, _ group: ShortGroup, _ buffer: ByteMoment, _ constants: MomentumConstants
+) -> Int {
+  constants.withTerms {
+    momentum(run, group, buffer, binVectors(buffer.map.bins), momentumVectors(constants, $0))
   }
 }
 

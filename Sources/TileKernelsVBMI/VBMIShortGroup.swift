@@ -12,7 +12,16 @@ typealias ShortGroup = (
   firstCodes: UnsafeMutablePointer<UInt8>, secondCodes: UnsafeMutablePointer<UInt8>
 )
 
-/// Calls `body` with the last elements, if these are in the run, and stores them afterwards if it comes to the run's end.
+/// For runs that end with whole groups.
+@inline(__always)
+func noGroup(_ moment: ByteMoment) -> ShortGroup {
+  (
+    start: .max, parameters: moment.values, gradients: moment.values, firstCodes: moment.codes,
+    secondCodes: moment.codes
+  )
+}
+
+/// Calls `body` with the tensor's last elements, and stores them if it gets to the run's end.
 @inline(__always)
 func withShortGroup(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment?, _ body: (ShortGroup) -> Int
@@ -22,13 +31,10 @@ func withShortGroup(
     let parameters = floats.assumingMemoryBound(to: Float.self)
     let codes = codes.assumingMemoryBound(to: UInt8.self)
     let count = run.count & 63
-    let isInRun = count > 0 && run.endBlock &* run.blockSize >= run.count && run.firstBlock < run.endBlock
     let group: ShortGroup = (
-      start: isInRun ? run.count &- count : .max, parameters: parameters, gradients: parameters + 64, firstCodes: codes,
+      start: run.count &- count, parameters: parameters, gradients: parameters + 64, firstCodes: codes,
       secondCodes: codes + 64
     )
-    guard isInRun else { return body(group) }
-
     let codeMask = ~(~0 &<< UInt64(count))
     for part in 0..<4 {
       let mask = elementMask(codeMask, part)
