@@ -11,10 +11,7 @@ package func vbmiAdamOnBytes(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment, _ constants: AdamConstants
 ) -> Int {
   guard first.map.isSigned && !second.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
-  let whole = run.withoutShortBlock(64)
-  let end = adamOnBlocks(whole, noGroup(first), first, second, constants)
-  guard end == whole.endBlock && end < run.endBlock else { return end }
-  return withShortGroup(run, first, second) { adamOnBlocks(run.only(end), $0, first, second, constants) }
+  return inGroups(run, first, second) { adamOnBlocks($0, $1, first, second, constants) }
 }
 
 @inline(never)
@@ -139,7 +136,7 @@ private func moveAndEncode(
   }
 }
 
-/// Also where codes are a group's.
+/// For a block whose last codes may be a short group's.
 @inline(never)
 func keepPositive(_ moment: ByteMoment, _ run: BlockRun, _ block: Int, _ group: ShortGroup) {
   let start = block &* run.blockSize
@@ -152,10 +149,7 @@ func keepPositive(_ moment: ByteMoment, _ run: BlockRun, _ block: Int, _ group: 
 @inline(never)
 package func vbmiMomentumOnBytes(_ run: BlockRun, _ buffer: ByteMoment, _ constants: MomentumConstants) -> Int {
   guard buffer.map.isSigned && run.blockSize & 63 == 0 else { return run.firstBlock }
-  let whole = run.withoutShortBlock(64)
-  let end = momentumOnBlocks(whole, noGroup(buffer), buffer, constants)
-  guard end == whole.endBlock && end < run.endBlock else { return end }
-  return withShortGroup(run, buffer, nil) { momentumOnBlocks(run.only(end), $0, buffer, constants) }
+  return inGroups(run, buffer, nil) { momentumOnBlocks($0, $1, buffer, constants) }
 }
 
 @inline(never)

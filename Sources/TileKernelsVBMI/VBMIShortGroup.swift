@@ -12,18 +12,30 @@ typealias ShortGroup = (
   firstCodes: UnsafeMutablePointer<UInt8>, secondCodes: UnsafeMutablePointer<UInt8>
 )
 
-/// For runs that end with whole groups.
+/// For runs that end with whole groups: pointers that nothing follows.
 @inline(__always)
-func noGroup(_ moment: ByteMoment) -> ShortGroup {
+private func noGroup(_ moment: ByteMoment) -> ShortGroup {
   (
     start: .max, parameters: moment.values, gradients: moment.values, firstCodes: moment.codes,
     secondCodes: moment.codes
   )
 }
 
+/// Calls `body` with the run's blocks, of which the last comes by itself where it ends with a short group: only then are
+/// the group's elements near. Returns the first block that `body` leaves, or the run's end.
+@inline(__always)
+func inGroups(
+  _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment?, _ body: (BlockRun, ShortGroup) -> Int
+) -> Int {
+  let whole = run.withoutShortBlock(64)
+  let end = body(whole, noGroup(first))
+  guard end == whole.endBlock && end < run.endBlock else { return end }
+  return withShortGroup(run, first, second) { body(run.only(end), $0) }
+}
+
 /// Calls `body` with the tensor's last elements, and stores them if it gets to the run's end.
 @inline(__always)
-func withShortGroup(
+private func withShortGroup(
   _ run: BlockRun, _ first: ByteMoment, _ second: ByteMoment?, _ body: (ShortGroup) -> Int
 ) -> Int {
   // Twice 64 floats, and twice 64 codes.
