@@ -29,19 +29,19 @@ let package = Package(
       name: "TileKernelsPortable", dependencies: ["TileKernels"], swiftSettings: [optimized, asAWhole, noMathErrno]),
     .target(
       name: "TileKernelsAVX2", dependencies: ["TileKernels"],
-      swiftSettings: [optimized, asAWhole, noMathErrno, instructionSet("-mavx2")]),
+      swiftSettings: [optimized, asAWhole, noMathErrno, instructionSet("-mavx2", "-mfma")]),
     .target(
       name: "TileKernelsAVX512", dependencies: ["TileKernels"],
       swiftSettings: [
         optimized, asAWhole, noMathErrno,
-        instructionSet("-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
+        instructionSet("-mavx2", "-mfma", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"),
       ]),
     .target(
       name: "TileKernelsVBMI", dependencies: ["TileKernels", "TileKernelsAVX512"],
       swiftSettings: [
         optimized, asAWhole, noMathErrno,
         instructionSet(
-          "-mavx2", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
+          "-mavx2", "-mfma", "-mbmi2", "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mavx512vbmi"),
       ]),
     .target(
       name: "BlockQuantization",

@@ -20,8 +20,9 @@ final class ByteTables: @unchecked Sendable {
     bytePlaneMemory = .allocate(byteCount: 1088, alignment: 64)
     let bytePlanes = bytePlaneMemory + (decades.isSigned ? 1 : 0)
     for (code, value) in values.enumerated() {
+      let kept: Float = decades.isSigned && value == 0 ? 1 : value
       for plane in 0..<4 {
-        let byte = UInt8(truncatingIfNeeded: value.bitPattern >> UInt32(8 * plane))
+        let byte = UInt8(truncatingIfNeeded: kept.bitPattern >> UInt32(8 * plane))
         bytePlanes.storeBytes(of: byte, toByteOffset: 256 * plane + code, as: UInt8.self)
       }
     }

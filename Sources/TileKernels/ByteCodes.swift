@@ -8,12 +8,13 @@ public struct ByteMap {
   public var buckets: UnsafePointer<UInt32>
   /// The values' bits again, each in the upper half of a word.
   public var shiftedValues: UnsafePointer<UInt64>
-  /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. Each begins a byte after a
-  /// multiple of 64 in a signed map, which aligns the values from zero on, else at one.
+  /// The values again: the lowest byte of all 256, then the second, third and fourth bytes. In a signed map each begins a
+  /// byte after a multiple of 64, which aligns the values from zero on, and in the place of zero is the byte of +1; else
+  /// each begins at a multiple of 64.
   public var bytePlanes: UnsafePointer<UInt8>
   /// The arithmetic encoder.
   public var decades: UnsafePointer<DecadeTables>
-  /// The same with other tables.
+  /// Another one, which gives the same codes.
   public var bins: UnsafePointer<BinTables>
 
   public init(
@@ -34,54 +35,43 @@ public struct ByteMap {
 
 /// The arithmetic encoder of a dynamic map, for vectors that can permute eight floats.
 ///
-/// Region 0 is zero, region d + 1 is decade d, and region 8 is +1. A magnitude's octave pair (its exponent, halved) names
-/// the lower of the two regions that it can be in; `ends` decides. In a region,
-/// level = min(base + ⌊magnitude · slope + offset⌋, last).
+/// Region 0 is near zero, region d + 1 is decade d, and region 8 is +1. A magnitude's octave pair (its exponent, halved)
+/// names the lower of the two regions that it can be in; `ends` decides. In a region,
+/// level = base − trunc(magnitude · slope + offset), with one rounding; the slope is negative.
 public struct DecadeTables {
   public var isSigned: Bool
   /// For octave pairs 48…63.
-  public var regions: SIMD16<UInt8>
+  public var regions = SIMD16<UInt8>()
   /// The largest magnitude of each region but the last.
-  public var ends: SIMD8<Float>
-  /// Of regions 0 to 7. Those of region 8 are zeros, as of region 0, for permutations that wrap around.
-  public var slopes, offsets: SIMD8<Float>
-  /// Each region's first and last level.
-  public var bases, lasts: SIMD16<UInt8>
+  public var ends = SIMD8<Float>()
+  /// Of regions 0 to 7. Permutations wrap around: region 8 has those of region 0.
+  public var slopes = SIMD8<Float>(), offsets = SIMD8<Float>()
+  /// The codes that magnitudes with these levels have if they are positive.
+  public var bases = SIMD16<UInt8>()
 
-  public init(
-    isSigned: Bool, regions: SIMD16<UInt8>, ends: SIMD8<Float>, slopes: SIMD8<Float>, offsets: SIMD8<Float>,
-    bases: SIMD16<UInt8>, lasts: SIMD16<UInt8>
-  ) {
-    self.isSigned = isSigned
-    self.regions = regions
-    self.ends = ends
-    self.slopes = slopes
-    self.offsets = offsets
-    self.bases = bases
-    self.lasts = lasts
-  }
+  public init(isSigned: Bool) { self.isSigned = isSigned }
 }
 
-/// The arithmetic encoder of a dynamic map, for vectors that can permute 16 floats and 64 half words. It compares nothing:
-/// the upper half of a magnitude's bits, multiplied, names one of 64 bins, and each bin has one of 16 lines.
+/// The same for vectors that can permute 16 floats and 64 half words. It compares nothing: the upper half of a magnitude's
+/// bits names one of 64 bins, a third of an octave each, and bins lie so that each can be of one region.
 ///
-/// level = base + trunc(magnitude · slope + offset): exactly the levels of `DecadeTables`, but for zero in an unsigned map.
+/// Conversion to unsigned integers makes −1 of all that is −1 or less, so that a region's line holds until the second
+/// threshold after it.
 public struct BinTables {
+  /// Each bin's region, and above that byte the base of the region.
+  public var regions: (SIMD32<UInt16>, SIMD32<UInt16>) = (SIMD32(), SIMD32())
+  public var slopes = SIMD16<Float>(), offsets = SIMD16<Float>()
+
+  public init() {}
+
   /// The upper half of the bits of the first bin's smallest magnitude. Even smaller ones are in that bin too.
-  public var firstUpperHalf: Int
+  @inlinable @inline(__always)
+  public static var firstUpperHalf: Int { 13312 }
+
   /// A bin's number is the upper half of its magnitudes' bits, less `firstUpperHalf`, times this, divided by 2^16: bins are
   /// 512 / factor octaves wide.
-  public var factor: Int
-  /// Each bin's line.
-  public var lines: (SIMD32<UInt16>, SIMD32<UInt16>)
-  public var slopes, offsets: SIMD16<Float>
-  public var bases: SIMD16<UInt8>
-
-  public init(firstUpperHalf: Int, factor: Int) {
-    self.firstUpperHalf = firstUpperHalf
-    self.factor = factor
-    (lines, slopes, offsets, bases) = ((SIMD32(), SIMD32()), SIMD16(), SIMD16(), SIMD16())
-  }
+  @inlinable @inline(__always)
+  public static var factor: Int { 1403 }
 }
 
 /// values[i] = map value of codes[i] · scale.

@@ -37,11 +37,10 @@ func storeSignedCodes(
     return (_mm256_packs_epi32(values.0, values.1), places(each(values) { magnitudeBits(floats($0)) }, map))
   }
   let (a, b) = (sixteen(0), sixteen(16))
-  let areNegative = _mm256_cmpgt_epi8(_mm256_setzero_si256(), _mm256_packs_epi16(a.packed, b.packed))
-  let levels = levels(a.places, b.places, map)
+  let ofPositive = packedCodes(a.places, b.places, map)
   // There is no level −128: what is below the lowest takes its code.
-  let lower = _mm256_subs_epu8(_mm256_set1_epi8(127), _mm256_and_si256(areNegative, levels))
-  storeOrdered(_mm256_add_epi8(lower, _mm256_andnot_si256(areNegative, levels)), to: codes)
+  let ofNegative = _mm256_subs_epu8(_mm256_set1_epi8(-2), ofPositive)
+  storeOrdered(_mm256_blendv_epi8(ofPositive, ofNegative, _mm256_packs_epi16(a.packed, b.packed)), to: codes)
 }
 
 /// 32 codes of an unsigned map, from values that are not negative.
@@ -67,7 +66,7 @@ private func storeClampedCodes(
 private func storeUnsignedCodes(
   _ a: Two, _ b: Two, _ map: DecadeVectors, to codes: UnsafeMutablePointer<UInt8>
 ) {
-  storeOrdered(levels(places(a, map), places(b, map), map), to: codes)
+  storeOrdered(packedCodes(places(a, map), places(b, map), map), to: codes)
 }
 
 // MARK: - In registers
@@ -93,7 +92,7 @@ private func products(_ values: UnsafePointer<Float>, _ factor: __m256) -> Two {
 
 /// `DecadeTables`, one a register.
 typealias DecadeVectors = (
-  regions: __m256i, ends: __m256i, slopes: __m256, offsets: __m256, bases: __m256i, lasts: __m256i
+  regions: __m256i, ends: __m256i, slopes: __m256, offsets: __m256, bases: __m256i
 )
 
 @inline(__always)
@@ -104,11 +103,11 @@ func decadeVectors(_ tables: UnsafePointer<DecadeTables>) -> DecadeVectors {
   }
   return (
     regions: twice(tables.regions), ends: unsafeBitCast(tables.ends, to: __m256i.self), slopes: tables.slopes,
-    offsets: tables.offsets, bases: twice(tables.bases), lasts: twice(tables.lasts)
+    offsets: tables.offsets, bases: twice(tables.bases)
   )
 }
 
-/// Where sixteen magnitudes lie, in 16 bits each: the region, and the cell in it or the one after the last.
+/// Where sixteen magnitudes lie, in 16 bits each: the region, and the cell in it.
 private typealias Places = (regions: __m256i, cells: __m256i)
 
 /// Floats without a sign order like their bits.
@@ -121,20 +120,24 @@ private func places(_ magnitudes: Two, _ map: DecadeVectors) -> Places {
   let areAbove = each(magnitudes, ends) { _mm256_cmpgt_epi32($0, $1) }
   let regions = each(lower, areAbove) { _mm256_sub_epi32($0, $1) }
   let slopes = each(regions) { bits(_mm256_permutevar8x32_ps(map.slopes, $0)) }
-  let products = each(magnitudes, slopes) { bits(_mm256_mul_ps(floats($0), floats($1))) }
   let offsets = each(regions) { bits(_mm256_permutevar8x32_ps(map.offsets, $0)) }
-  let sums = each(products, offsets) { bits(_mm256_add_ps(floats($0), floats($1))) }
-  let cells = each(sums) { _mm256_cvttps_epi32(floats($0)) }
-  return (_mm256_packs_epi32(regions.0, regions.1), _mm256_packs_epi32(cells.0, cells.1))
+  @inline(__always) func cells(_ magnitudes: __m256i, _ slopes: __m256i, _ offsets: __m256i) -> __m256i {
+    _mm256_cvttps_epi32(_mm256_fmadd_ps(floats(magnitudes), floats(slopes), floats(offsets)))
+  }
+  return (
+    _mm256_packs_epi32(regions.0, regions.1),
+    _mm256_packs_epi32(
+      cells(magnitudes.0, slopes.0, offsets.0), cells(magnitudes.1, slopes.1, offsets.1))
+  )
 }
 
-/// The levels of 32 values, in bytes. Packing works within halves of the register: `storeOrdered` puts them in order.
+/// The codes of 32 values that are positive, in bytes. Packing works within halves of the register: `storeOrdered` puts them
+/// in order.
 @inline(__always)
-private func levels(_ a: Places, _ b: Places, _ map: DecadeVectors) -> __m256i {
-  let regions = _mm256_packus_epi16(a.regions, b.regions)
-  let cells = _mm256_packus_epi16(a.cells, b.cells)
-  return _mm256_min_epu8(
-    _mm256_add_epi8(_mm256_shuffle_epi8(map.bases, regions), cells), _mm256_shuffle_epi8(map.lasts, regions))
+private func packedCodes(_ a: Places, _ b: Places, _ map: DecadeVectors) -> __m256i {
+  _mm256_sub_epi8(
+    _mm256_shuffle_epi8(map.bases, _mm256_packus_epi16(a.regions, b.regions)),
+    _mm256_packus_epi16(a.cells, b.cells))
 }
 
 @inline(__always)

@@ -33,17 +33,25 @@ package func products(_ values: UnsafePointer<Float>, _ factor: __m512) -> Four 
 @inline(__always)
 private func signedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
   let magnitudes = limited(each(values) { magnitudeBits(floats($0)) })
-  let signs = each(values) { _mm512_and_si512($0, _mm512_set1_epi32(Int32.min)) }
-  let (lines, areNegative) = signedLines(each(magnitudes, signs) { _mm512_or_si512($0, $1) }, map)
-  return signedCodes(cells(magnitudes, lines, map), lines, areNegative, map)
+  let regions = regions(upperHalves: upperHalves(magnitudes), map)
+  return signedCodes(cells(magnitudes, regions, map), upperBytes(regions), upperBytes(upperHalves(values)))
 }
 
 /// Negative values, which an unsigned map does not have, take the code of zero.
 @inline(__always)
 private func unsignedCodes(_ values: Four, _ map: BinVectors) -> __m512i {
   let magnitudes = limited(each(values) { _mm512_max_epi32($0, _mm512_setzero_si512()) })
-  let lines = lines(magnitudes, map)
-  return unsignedCodes(cells(magnitudes, lines, map), magnitudes, lines, map)
+  let regions = regions(upperHalves: upperHalves(magnitudes), map)
+  return unsignedCodes(cells(magnitudes, regions, map), upperBytes(regions))
+}
+
+/// Of half words in pairs, in the order of packing.
+@inline(__always)
+private func upperBytes(_ pairs: Two) -> __m512i {
+  let order = unsafeBitCast(SIMD16<UInt8>(0, 2, 4, 6, 1, 3, 5, 7, 8, 10, 12, 14, 9, 11, 13, 15), to: __m128i.self)
+  return _mm512_shuffle_epi8(
+    _mm512_packus_epi16(_mm512_srli_epi16(pairs.0, 8), _mm512_srli_epi16(pairs.1, 8)),
+    _mm512_broadcast_i32x4(order))
 }
 
 /// Magnitudes up to 1, beyond which there are no bins, and zero for what is no number. Values that a quantizer is given can

@@ -120,16 +120,17 @@ private func moveAndEncode(
       store(moved(load(p + i), load(m + i), load(v + i), rule), to: p + i)
     }
     let firstValues = products(m + i, factors.first)
-    let secondMagnitudes = products(v + i, factors.second)
-    let (firstLines, areNegative) = signedLines(firstValues, firstMap)
-    let secondLines = lines(secondMagnitudes, secondMap)
+    let secondValues = products(v + i, factors.second)
+    let firstHalves = upperHalves(firstValues)
+    let firstRegions = regions(upperHalves: magnitudes(upperHalves: firstHalves), firstMap)
+    let secondRegions = regions(upperHalves: upperHalves(secondValues), secondMap)
     move(0)
     move(16)
-    let firstCells = cells(magnitudes(firstValues), firstLines, firstMap)
-    let secondCells = cells(secondMagnitudes, secondLines, secondMap)
-    store(unsignedCodes(secondCells, secondMagnitudes, secondLines, secondMap), to: secondCodes + i)
+    let firstCells = cells(magnitudes(firstValues), firstRegions, firstMap)
+    let secondCells = cells(secondValues, secondRegions, secondMap)
+    store(unsignedCodes(secondCells, upperBytes(secondRegions)), to: secondCodes + i)
     move(32)
-    let newFirst = signedCodes(firstCells, firstLines, areNegative, firstMap)
+    let newFirst = signedCodes(firstCells, upperBytes(firstRegions), upperBytes(firstHalves))
     move(48)
     store(newFirst, to: firstCodes + i)
     i &+= 64
@@ -226,13 +227,14 @@ private func moveAndEncode(
       store(moved(oldP, decayed(load(g + i), oldP, rule), load(b + i), rule), to: p + i)
     }
     let values = products(b + i, factor)
+    let halves = upperHalves(values)
     move(0)
-    let (lines, areNegative) = signedLines(values, map)
+    let regions = regions(upperHalves: magnitudes(upperHalves: halves), map)
     move(16)
-    let cells = cells(magnitudes(values), lines, map)
+    let cells = cells(magnitudes(values), regions, map)
     move(32)
     move(48)
-    store(signedCodes(cells, lines, areNegative, map), to: codes + i)
+    store(signedCodes(cells, upperBytes(regions), upperBytes(halves)), to: codes + i)
     i &+= 64
   }
 }
@@ -255,6 +257,16 @@ private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradient
     TileKernelsAVX512.prefetchAhead(gradients + i)
     i &+= 16
   }
+}
+
+/// Of half words in pairs, in the order of packing.
+@inline(__always)
+private func upperBytes(_ pairs: Two) -> __m512i {
+  let order = SIMD64<UInt8>(
+    1, 5, 9, 13, 3, 7, 11, 15, 65, 69, 73, 77, 67, 71, 75, 79, 17, 21, 25, 29, 19, 23, 27, 31, 81, 85, 89, 93, 83, 87,
+    91, 95, 33, 37, 41, 45, 35, 39, 43, 47, 97, 101, 105, 109, 99, 103, 107, 111, 49, 53, 57, 61, 51, 55, 59, 63, 113,
+    117, 121, 125, 115, 119, 123, 127)
+  return _mm512_permutex2var_epi8(pairs.0, unsafeBitCast(order, to: __m512i.self), pairs.1)
 }
 
 @inline(__always)

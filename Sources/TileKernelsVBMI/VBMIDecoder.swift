@@ -12,7 +12,8 @@ package func vbmiDecodeBytes(
   let scales = _mm512_set1_ps(scale)
   var i = 0
   while i < done {
-    let unscaled = interleaved(bytes(codes + i, map.bytePlanes))
+    let unscaled = interleaved(
+      map.isSigned ? signedBytes(codes + i, map.bytePlanes) : bytes(codes + i, map.bytePlanes))
     store(each(unscaled) { bits(_mm512_mul_ps(floats($0), scales)) }, to: values + i)
     i &+= 64
   }
@@ -27,7 +28,7 @@ func store(_ values: Four, to pointer: UnsafeMutablePointer<Float>) {
   store(floats(values.3), to: pointer + 48)
 }
 
-/// The four bytes of the values of 64 codes in any map, as `interleaved` wants them.
+/// The four bytes of the values of 64 codes in an unsigned map, as `interleaved` wants them.
 @inline(__always)
 func bytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) -> Four {
   let codes = inQuarters(load(codes))
@@ -49,23 +50,32 @@ func bytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) -> Fou
 func signedBytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) -> Four {
   let codes = inQuarters(load(codes))
   let levels = _mm512_sub_epi8(codes, _mm512_set1_epi8(127))
+  // The level of +1 does not fit into seven bits: what is left of it is that of zero, in whose place the bytes of +1 are.
   let magnitudes = _mm512_abs_epi8(levels)
-  // The level of +1 is the only one that does not fit into seven bits. Both its code and, as a byte, its level are
-  // negative.
-  let areOne = _mm512_movepi8_mask(_mm512_and_si512(codes, levels))
-  let one: (upper: __m512i, lower: __m512i) = (_mm512_set1_epi8(0x3f), _mm512_set1_epi8(-0x80))
+  let areNotZero = _mm512_test_epi8_mask(levels, levels)
 
   @inline(__always)
-  func plane(_ number: Int) -> __m512i {
+  func table(_ number: Int) -> (__m512i, __m512i) {
     let table = planes + (number &* 256 &+ 127)
-    return _mm512_permutex2var_epi8(load(table), magnitudes, load(table + 64))
+    return (load(table), load(table + 64))
   }
 
-  let signed = _mm512_or_si512(plane(3), _mm512_and_si512(levels, _mm512_set1_epi8(-0x80)))
-  return (
-    plane(0), plane(1), _mm512_mask_mov_epi8(plane(2), areOne, one.lower),
-    _mm512_mask_mov_epi8(signed, areOne, one.upper)
-  )
+  // The two lower bytes of +1 are zero.
+  @inline(__always)
+  func lowerPlane(_ number: Int) -> __m512i {
+    let table = table(number)
+    return _mm512_permutex2var_epi8(table.0, magnitudes, table.1)
+  }
+  @inline(__always)
+  func upperPlane(_ number: Int) -> __m512i {
+    let table = table(number)
+    return _mm512_maskz_permutex2var_epi8(areNotZero, table.0, magnitudes, table.1)
+  }
+
+  // Codes below 128 are of negative values, or of zero.
+  let signs = _mm512_andnot_si512(codes, _mm512_set1_epi8(-0x80))
+  let signed = _mm512_maskz_add_epi8(areNotZero, lowerPlane(3), signs)
+  return (lowerPlane(0), lowerPlane(1), upperPlane(2), signed)
 }
 
 @inline(__always)

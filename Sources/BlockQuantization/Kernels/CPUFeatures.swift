@@ -4,6 +4,7 @@ import _Builtin_intrinsics.intel.cpuid
 
 /// What this CPU can run, as far as the operating system also saves the registers that it needs.
 struct CPUFeatures: Sendable {
+  /// With FMA, which all CPUs of the large makers have that have AVX2.
   let avx2: Bool
   /// The F, BW, DQ and VL groups, and BMI2.
   let avx512: Bool
@@ -20,7 +21,7 @@ struct CPUFeatures: Sendable {
     func systemLists(_ feature: Substring) -> Bool { listed?.contains(feature) ?? true }
     avx2 =
       osUsesExtendedSave && Self.osSaves(component: 2) && systemLists("avx2") && features.c.bit(28)
-      && extendedFeatures.b.bit(5)
+      && features.c.bit(12) && extendedFeatures.b.bit(5)
     // Mask registers, the upper halves of the first sixteen, and the other sixteen.
     let osSavesWideRegisters = (5...7).allSatisfy { Self.osSaves(component: $0) }
     let groups: [UInt32] = [8, 16, 17, 30, 31]
