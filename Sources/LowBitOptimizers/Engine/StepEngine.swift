@@ -138,6 +138,7 @@ final class StepEngine: @unchecked Sendable {
     forEachTask(in: chunk, of: .blocks) { index, blocks in
       let isEnd = blocks.upperBound == tasks[index].blockCount
       if isEnd, index + 1 < taskCount, let prefetch = kernels.prefetch { tasks[index + 1].askForHead(prefetch) }
+      tasks[index].askForPages(blocks)
       let skipped = tasks[index].update(blocks: blocks, scratch, kernels)
       if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
     }
@@ -154,6 +155,7 @@ final class StepEngine: @unchecked Sendable {
         mergeMaxima(thread: thread)
         scratch.taskOfMaxima[thread] = index
       }
+      task.askForPages(blocks)
       task.raiseMaxima(maxima, blocks: blocks, blockScratch, kernels)
     }
   }

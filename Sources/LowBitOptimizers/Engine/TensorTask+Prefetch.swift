@@ -1,3 +1,5 @@
+internal import TileKernels
+
 /// Nothing announces a small tensor's memory to the processor: where a step over one begins, it would wait.
 extension TensorTask {
   /// Elements whose memory is asked for while the task before is in hand. Those after them the step itself asks for in time.
@@ -11,24 +13,49 @@ extension TensorTask {
     let valueCount = min(count, Self.valueHeadLength)
     prefetch(parameters, 4 * valueCount)
     prefetch(gradients, 4 * valueCount)
-    first.askForHead(count, blockSize: blockSize, prefetch)
-    second.askForHead(count, blockSize: blockSize, prefetch)
+    forEachRegion(of: first, in: 0..<count, prefetch)
+    forEachRegion(of: second, in: 0..<count, prefetch)
   }
-}
 
-extension MomentMemory {
-  fileprivate func askForHead(_ count: Int, blockSize: Int, _ prefetch: (UnsafeRawPointer, Int) -> Void) {
-    let scaleByteCount = 4 * ((count + blockSize - 1) / blockSize)
-    switch self {
-    case .float32(let floats): prefetch(floats, 4 * count)
+  /// Asks for a line of each page that a step over these blocks is to read.
+  ///
+  /// The processor looks up where a page is when it is first asked for something in it, and does not go far beyond such a
+  /// request before it knows. Pages that are asked for together are looked up side by side, which is 8 % of a step.
+  func askForPages(_ blocks: Range<Int>) {
+    guard rows == nil else { return }
+    let elements = blocks.lowerBound * blockSize..<min(blocks.upperBound * blockSize, count)
+    askForPages(parameters + elements.lowerBound, 4 * elements.count)
+    askForPages(gradients + elements.lowerBound, 4 * elements.count)
+    forEachRegion(of: first, in: elements, askForPages)
+    forEachRegion(of: second, in: elements, askForPages)
+  }
+
+  private func askForPages(_ memory: UnsafeRawPointer, _ byteCount: Int) {
+    var offset = 0
+    while offset < byteCount {
+      prefetch(memory + offset, 0, 2, 1)
+      offset += 4096
+    }
+  }
+
+  /// The memory of a moment of some elements, from a block's beginning on: addresses and bytes.
+  private func forEachRegion(
+    of moment: MomentMemory, in elements: Range<Int>, _ body: (UnsafeRawPointer, Int) -> Void
+  ) {
+    let start = elements.lowerBound
+    let firstScale = start / blockSize
+    let scaleByteCount = 4 * ((elements.count + blockSize - 1) / blockSize)
+    switch moment {
+    case .float32(let floats): body(floats + start, 4 * elements.count)
     case .blocks(let codec, let codes, let scales):
-      prefetch(codes, codec.byteOffset(of: count))
-      prefetch(scales, scaleByteCount)
+      body(codes + codec.byteOffset(of: start), codec.byteOffset(of: elements.count))
+      body(scales + firstScale, scaleByteCount)
     case .logarithmic(let memory):
-      prefetch(memory.codes, count / 8 * memory.codec.bits)
-      prefetch(memory.scales, scaleByteCount)
-      prefetch(memory.bases, scaleByteCount)
-    case .none, .rankOne, .factored: break
+      body(memory.codes + start / 8 * memory.codec.bits, elements.count / 8 * memory.codec.bits)
+      body(memory.scales + firstScale, scaleByteCount)
+      body(memory.bases + firstScale, scaleByteCount)
+    case .rankOne(let memory): body(memory.codes + start / 2, (elements.count + 1) / 2)
+    case .none, .factored: break
     }
   }
 }
