@@ -48,7 +48,8 @@ private func adam(
         firstMaximum = _mm256_max_epu32(firstMaximum, magnitudeBits(newM))
         secondMaximum = _mm256_max_epu32(secondMaximum, bits(newV))
       }
-      prefetchAhead(p + i, g + i)
+      prefetchAhead(p + i)
+      prefetchAhead(g + i)
       makeMoments(0)
       makeMoments(8)
       i &+= 16
@@ -121,7 +122,8 @@ private func momentum(
         store(newB, to: b + i)
         maximum = _mm256_max_epu32(maximum, magnitudeBits(newB))
       }
-      prefetchAhead(p + i, g + i)
+      prefetchAhead(p + i)
+      prefetchAhead(g + i)
       makeBuffers(0)
       makeBuffers(8)
       i &+= 16
@@ -164,14 +166,6 @@ extension ByteMoment {
     eight(16)
     eight(24)
   }
-}
-
-/// Asks for the lines of sixteen elements that come later. The CPU's own prefetchers bring them into the second-level cache,
-/// but stop at each page.
-@inline(__always)
-private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>) {
-  prefetch(parameters + nearDistance, 1, 3, 1)
-  prefetch(gradients + nearDistance, 0, 3, 1)
 }
 
 @inline(__always)

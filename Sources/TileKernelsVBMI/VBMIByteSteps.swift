@@ -253,8 +253,8 @@ private func decayed(
 private func prefetchAhead(_ parameters: UnsafeMutablePointer<Float>, _ gradients: UnsafePointer<Float>) {
   var i = 0
   while i < 64 {
-    TileKernelsAVX512.prefetchAhead(parameters + i)
-    TileKernelsAVX512.prefetchAhead(gradients + i)
+    TileKernels.prefetchAhead(parameters + i)
+    TileKernels.prefetchAhead(gradients + i)
     i &+= 16
   }
 }
