@@ -135,10 +135,10 @@ final class StepEngine: @unchecked Sendable {
 
   private func update(_ chunk: Range<Int>, thread: Int) {
     let scratch = scratch.blockScratch(thread)
+    forEachTask(in: chunk, of: .blocks) { index, blocks in tasks[index].askForPages(blocks) }
     forEachTask(in: chunk, of: .blocks) { index, blocks in
       let isEnd = blocks.upperBound == tasks[index].blockCount
       if isEnd, index + 1 < taskCount, let prefetch = kernels.prefetch { tasks[index + 1].askForHead(prefetch) }
-      tasks[index].askForPages(blocks)
       let skipped = tasks[index].update(blocks: blocks, scratch, kernels)
       if skipped > 0 { lock.withLock { tasks[index].skippedBlockCount += skipped } }
     }
