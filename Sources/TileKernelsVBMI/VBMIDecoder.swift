@@ -55,27 +55,16 @@ func signedBytes(_ codes: UnsafePointer<UInt8>, _ planes: UnsafePointer<UInt8>) 
   let areNotZero = _mm512_test_epi8_mask(levels, levels)
 
   @inline(__always)
-  func table(_ number: Int) -> (__m512i, __m512i) {
+  func plane(_ number: Int) -> __m512i {
     let table = planes + (number &* 256 &+ 127)
-    return (load(table), load(table + 64))
+    return _mm512_permutex2var_epi8(load(table), magnitudes, load(table + 64))
   }
 
-  // The two lower bytes of +1 are zero.
-  @inline(__always)
-  func lowerPlane(_ number: Int) -> __m512i {
-    let table = table(number)
-    return _mm512_permutex2var_epi8(table.0, magnitudes, table.1)
-  }
-  @inline(__always)
-  func upperPlane(_ number: Int) -> __m512i {
-    let table = table(number)
-    return _mm512_maskz_permutex2var_epi8(areNotZero, table.0, magnitudes, table.1)
-  }
-
-  // Codes below 128 are of negative values, or of zero.
+  // Codes below 128 are of negative values, or of zero. The two lower bytes of +1 are zero as they are.
   let signs = _mm512_andnot_si512(codes, _mm512_set1_epi8(-0x80))
-  let signed = _mm512_maskz_add_epi8(areNotZero, lowerPlane(3), signs)
-  return (lowerPlane(0), lowerPlane(1), upperPlane(2), signed)
+  return (
+    plane(0), plane(1), _mm512_maskz_mov_epi8(areNotZero, plane(2)), _mm512_maskz_add_epi8(areNotZero, plane(3), signs)
+  )
 }
 
 @inline(__always)
