@@ -1,6 +1,6 @@
 /// One piece of an arithmetic encoder: level = base − cell, cell = trunc(magnitude · slope + offset) in float32 with one
-/// rounding. The slope is negative, so that a decade's last level is its cell 0, which rounding towards zero makes twice as
-/// wide as the others. Cells end at −1.
+/// rounding (no update rule fuses its arithmetic, but here it is the thresholds that are defined). The slope is negative, so
+/// that a decade's last level is its cell 0, which rounding towards zero makes twice as wide as the others. Cells end at −1.
 struct LevelLine {
   var slope, offset: Float
   /// The level of cell 0.
