@@ -5,11 +5,10 @@ struct BinEncoder {
   private(set) var tables = BinTables()
 
   init(_ encoder: DecadeEncoder) {
-    let isSigned = encoder.tables.isSigned
     let thresholds = encoder.thresholds
     // In an unsigned map, the smallest magnitude that is not zero brings the sum from just above −1 to below it.
     let lowest =
-      isSigned
+      encoder.tables.isSigned
       ? LevelLine(threshold: thresholds[0], base: 1) : LevelLine(slope: -0x1p127, offset: Float(-1).nextUp, base: 0)
     let highest = LevelLine(threshold: thresholds.last!, base: thresholds.count)
     let lines = [lowest] + encoder.lines + [highest]
@@ -33,7 +32,7 @@ struct BinEncoder {
       guard let region = lines.firstIndex(where: isRight) else {
         fatalError("no line has the thresholds between \(smallest) and \(largest)")
       }
-      let entry = UInt16(region | (lines[region].base + (isSigned ? 127 : 0)) << 8)
+      let entry = UInt16(region | (lines[region].base + encoder.zeroCode) << 8)
       if bin < 32 {
         tables.regions.0[bin] = entry
       } else {

@@ -36,7 +36,7 @@ extension Codebook {
     self.init(
       name: name, values: map.values, thresholds: thresholds, isSigned: sign == .signed,
       byteTables: ByteTables(
-        values: map.values, thresholds: thresholds, nanCode: sign == .signed ? 127 : 0, decades: encoder.tables,
+        values: map.values, thresholds: thresholds, nanCode: encoder.zeroCode, decades: encoder.tables,
         bins: BinEncoder(encoder).tables))
   }
 }

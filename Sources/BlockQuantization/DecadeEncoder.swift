@@ -12,13 +12,15 @@ struct DecadeEncoder {
   /// the next.
   private(set) var lines: [LevelLine] = []
   private(set) var tables: DecadeTables
+  /// The code of level 0. Those of positive levels follow it.
+  let zeroCode: Int
 
   init(_ map: DynamicMap) {
     precondition(map.bits == 8)
     let positive: [Float] = Array(map.decades.joined()) + [1]
     let midpoints = zip([0] + positive, positive).map { (low: Float, high: Float) in (low + high) * 0.5 }
     tables = DecadeTables(isSigned: map.sign == .signed)
-    let zeroCode = map.sign == .signed ? 127 : 0
+    zeroCode = map.sign == .signed ? 127 : 0
     // An unsigned map gives every positive value a positive code.
     thresholds.append(map.sign == .signed ? midpoints[0] : 0)
     for (decade, levels) in map.decades.enumerated() {
